@@ -1,0 +1,7 @@
+//! The only unsafe code of the project: system calls that rustix does not have, and memory that the kernel writes to.
+//!
+//! Each block holds one operation and says which rule it relies on and who keeps it.
+
+pub(crate) mod sockaddr;
+pub(crate) mod sockopt;
+pub(crate) mod tun;

@@ -1,0 +1,242 @@
+//! The endpoint: what a stack configures and writes to, and where receivers come from.
+
+mod inject;
+mod lifecycle;
+mod link;
+mod muxed;
+mod options;
+mod queue;
+pub mod state;
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use spin::Mutex;
+
+pub use inject::{InjectableEndpoint, InjectableLinkEndpoint};
+pub(crate) use lifecycle::Lifecycle;
+pub use link::{LinkEndpoint, OnCloseAction};
+pub use muxed::{MuxedInjectableEndpoint, Route};
+pub(crate) use options::Config;
+pub use options::{ArpHardwareType, BATCH_SIZE, Capabilities, GsoSupport, Options, TxPolicy};
+pub use queue::Queue;
+
+use crate::counters::{Counters, DropCause, QueueCounters};
+use crate::error::{ConfigError, ReceiverError, WriteError};
+use crate::io::RawIo;
+use crate::packet::Packet;
+use crate::rx::{Filter, Parsed, Receiver};
+use crate::tx::{self, Written};
+use crate::wire::LinkAddress;
+use crate::wire::ethernet::EthernetHeader;
+use state::{State, StateError};
+
+/// A link endpoint over one or more channels of one link (origin: `fdbased.endpoint`).
+///
+/// `Q` is where the queues are kept: an array without an allocator, a `Vec` with one. Transmit goes to the queue that the flow hash
+/// picks; each queue is received from with a [`Receiver`] of its own.
+///
+/// # Examples
+///
+/// ```
+/// use fdlink_core::{Endpoint, LinkEndpoint, Options, Packet, Queue, EtherType, LinkAddress};
+///
+/// let link = fdlink_mock::Link::<8, 1514>::new();
+/// let (ours, _theirs) = link.ends();
+/// let endpoint = Endpoint::new([Queue::new(ours)], Options::default())?;
+/// endpoint.attach()?;
+///
+/// let mut packets = [Packet::new(EtherType::IPV4, &[b"header", b"payload"]).to(LinkAddress::BROADCAST)];
+/// assert_eq!(endpoint.write_packets(&mut packets)?.sent, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Endpoint<IO: RawIo, Q: AsRef<[Queue<IO>]> = [Queue<IO>; 1]> {
+    shared: Shared,
+    queues: Q,
+    marker: core::marker::PhantomData<fn() -> IO>,
+}
+
+impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Endpoint<IO, Q> {
+    /// Makes a detached endpoint of `queues`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], naming the option that cannot work. The queues are dropped, their descriptors left as they were.
+    pub fn new(queues: Q, options: Options) -> Result<Self, ConfigError> {
+        let list = queues.as_ref();
+        if list.len() > usize::from(u16::MAX) + 1 {
+            return Err(ConfigError::TooManyQueues);
+        }
+        let config = Config::new(options, list.iter().map(Queue::limits))?;
+        Ok(Self { shared: Shared::new(config), queues, marker: core::marker::PhantomData })
+    }
+
+    /// The queues, in the order in which the flow hash counts them.
+    pub fn queues(&self) -> &[Queue<IO>] {
+        self.queues.as_ref()
+    }
+
+    /// Takes the receiver of queue `index` out. It comes back when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiverError`]: not attached, no such queue, or taken.
+    pub fn receiver(&self, index: usize) -> Result<Receiver<'_, IO>, ReceiverError> {
+        let queue = self.queues().get(index).ok_or(ReceiverError::NoSuchQueue)?;
+        let lifecycle = &self.shared.lifecycle;
+        if !lifecycle.state().is_attached() {
+            return Err(ReceiverError::NotAttached);
+        }
+        let rx = lifecycle.receiver_out(|| queue.take_rx()).ok_or(ReceiverError::Taken)?;
+        Ok(Receiver::new(&self.shared, queue, rx))
+    }
+
+    fn stop_queues(&self) {
+        self.queues().iter().for_each(Queue::stop);
+    }
+}
+
+impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
+    fn mtu(&self) -> u32 {
+        self.shared.mtu()
+    }
+
+    fn set_mtu(&self, mtu: u32) -> Result<(), ConfigError> {
+        self.shared.config.check_mtu(mtu)?;
+        self.shared.mtu.store(mtu, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn link_address(&self) -> LinkAddress {
+        *self.shared.address.lock()
+    }
+
+    fn set_link_address(&self, address: LinkAddress) -> Result<(), ConfigError> {
+        self.shared.config.check_address(address)?;
+        *self.shared.address.lock() = address;
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.shared.config.capabilities()
+    }
+
+    fn max_header_length(&self) -> usize {
+        self.shared.config.header_len()
+    }
+
+    fn arp_hardware_type(&self) -> ArpHardwareType {
+        if self.shared.config.options.ethernet_header { ArpHardwareType::Ether } else { ArpHardwareType::None }
+    }
+
+    fn supported_gso(&self) -> GsoSupport {
+        self.shared.config.options.gso
+    }
+
+    fn gso_max_size(&self) -> u32 {
+        self.shared.config.options.gso_max_size
+    }
+
+    fn attach(&self) -> Result<(), StateError> {
+        let queues = self.queues();
+        self.shared.lifecycle.attach(queues.len(), || queues.iter().for_each(Queue::rearm))
+    }
+
+    fn detach(&self) {
+        if self.shared.lifecycle.detach() {
+            self.stop_queues();
+        }
+    }
+
+    fn state(&self) -> State {
+        self.shared.lifecycle.state()
+    }
+
+    fn close(&self) {
+        if self.shared.lifecycle.close() {
+            self.stop_queues();
+            let action = self.shared.on_close.lock().take();
+            if let Some(action) = action {
+                action();
+            }
+        }
+    }
+
+    fn set_on_close_action(&self, action: Option<OnCloseAction>) {
+        *self.shared.on_close.lock() = action;
+    }
+
+    fn add_header(&self, packet: &mut Packet<'_>) {
+        self.shared.add_header(packet);
+    }
+
+    fn parse_header(&self, frame: &[u8]) -> Result<Parsed, DropCause> {
+        self.shared.filter().parse(frame)
+    }
+
+    fn write_packets(&self, packets: &mut [Packet<'_>]) -> Result<Written, WriteError> {
+        tx::write_packets(&self.shared, self.queues(), packets)
+    }
+
+    fn counters(&self) -> Counters {
+        self.queues().iter().fold(self.shared.injected.snapshot(), |sum, queue| sum + queue.counters())
+    }
+}
+
+/// What the queues of an endpoint have in common.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) lifecycle: Lifecycle,
+    /// Packets injected inbound: they pass no queue.
+    pub(crate) injected: QueueCounters,
+    mtu: AtomicU32,
+    address: Mutex<LinkAddress>,
+    on_close: Mutex<Option<OnCloseAction>>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            injected: QueueCounters::default(),
+            lifecycle: Lifecycle::new(),
+            mtu: AtomicU32::new(config.options.mtu),
+            address: Mutex::new(config.options.address),
+            on_close: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn mtu(&self) -> u32 {
+        self.mtu.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn filter(&self) -> Filter {
+        Filter {
+            ethernet: self.config.options.ethernet_header,
+            promiscuous: self.config.options.promiscuous,
+            address: *self.address.lock(),
+        }
+    }
+
+    /// A bridged packet keeps its source address (origin: `AddHeader`).
+    pub(crate) fn add_header(&self, packet: &mut Packet<'_>) {
+        if !self.config.options.ethernet_header || packet.is_framed() {
+            return;
+        }
+        let header = EthernetHeader {
+            destination: packet.destination(),
+            source: packet.source().unwrap_or_else(|| *self.address.lock()),
+            ether_type: packet.protocol(),
+        };
+        packet.set_header(header.to_bytes());
+    }
+
+    /// Why packets cannot be written now, if they cannot.
+    pub(crate) fn check_writable(&self) -> Result<(), WriteError> {
+        match self.lifecycle.state() {
+            State::Attached | State::Down => Ok(()),
+            State::Detached | State::Detaching => Err(WriteError::NotAttached),
+            State::Ended => Err(WriteError::Ended),
+            State::Closing | State::Closed => Err(WriteError::Closed),
+        }
+    }
+}

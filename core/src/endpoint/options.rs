@@ -1,0 +1,195 @@
+use core::time::Duration;
+
+use bitflags::bitflags;
+
+use crate::error::{ConfigError, UnsupportedOption};
+use crate::io::Limits;
+use crate::wire::LinkAddress;
+use crate::wire::ethernet::HEADER_LEN;
+
+/// The origin's `BatchSize`: 46 packets of 1,420 bytes and one of 216 are one TCP segment of 64 KiB.
+pub const BATCH_SIZE: usize = 47;
+
+/// How an endpoint is to work. Checked once, when the endpoint is made; every rejection is a [`ConfigError`] that names the field.
+///
+/// Each field says which option of the origin's `fdbased.Options` it is. What belongs to a file descriptor rather than to the
+/// endpoint (dispatch mode, batch size, header bytes) is an option of the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Longest packet in bytes, link header excluded (`MTU`). Default 1500.
+    pub mtu: u32,
+    /// Frames start with an Ethernet II header (`EthernetHeader`). Without it they start with the IP header. Default true.
+    pub ethernet_header: bool,
+    /// The endpoint's own address (`Address`): source of what it sends, and the unicast address that it accepts. Default zero, which
+    /// no frame is for.
+    pub address: LinkAddress,
+    /// Accept frames for any address, as a bridge port or a sniffer must (the origin cannot). Default false.
+    pub promiscuous: bool,
+    /// Most frames taken from a queue at a time; a stop is seen between two such batches. Default 64.
+    pub rx_budget: usize,
+    /// What to do when a descriptor takes nothing more (the origin drops the rest of the batch). Default [`TxPolicy::Return`].
+    pub tx_policy: TxPolicy,
+    /// Segmentation of packets above the MTU (`GSOMaxSize`, `GVisorGSOEnabled`). Only `None` is supported.
+    pub gso: GsoSupport,
+    /// Longest packet in bytes handed in for segmentation (`GSOMaxSize`). Only 0 is supported.
+    pub gso_max_size: u32,
+    /// Coalesce received segments (`GRO`). Not supported.
+    pub gro: bool,
+    /// Leave transport checksums of sent packets to the system (`TXChecksumOffload`). Not supported.
+    pub tx_checksum_offload: bool,
+    /// Take transport checksums of received packets as verified (`RXChecksumOffload`). Not supported.
+    pub rx_checksum_offload: bool,
+    /// Workers behind each queue (`ProcessorsPerChannel`). 0 and 1 deliver on the receiving thread; more is not supported.
+    pub processors_per_channel: usize,
+    /// Announce [`Capabilities::SAVE_RESTORE`] (`SaveRestore`). Not supported.
+    pub save_restore: bool,
+    /// Announce [`Capabilities::DISCONNECT_OK`] (`DisconnectOk`). Default false.
+    pub disconnect_ok: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mtu: 1500,
+            ethernet_header: true,
+            address: LinkAddress::ZERO,
+            promiscuous: false,
+            rx_budget: 64,
+            tx_policy: TxPolicy::Return,
+            gso: GsoSupport::None,
+            gso_max_size: 0,
+            gro: false,
+            tx_checksum_offload: false,
+            rx_checksum_offload: false,
+            processors_per_channel: 0,
+            save_restore: false,
+            disconnect_ok: false,
+        }
+    }
+}
+
+/// What to do with a packet that a descriptor does not take now (`EAGAIN`, `ENOBUFS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TxPolicy {
+    /// Leave it and the rest of its queue pending; the caller hands the same slice in again.
+    Return,
+    /// Give it up and count it.
+    Drop,
+    /// Wait for writability, then try again; after the last attempt leave the rest pending, as [`TxPolicy::Return`] does.
+    Wait {
+        /// How often to wait in one call, at most.
+        attempts: u32,
+        /// How long each time, at most.
+        timeout: Duration,
+    },
+}
+
+/// Who segments packets above the MTU (origin: `stack.SupportedGSO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GsoSupport {
+    /// Nobody: such packets are refused.
+    #[default]
+    None,
+    /// The system behind the descriptor (origin: `HostGSOSupported`).
+    Host,
+    /// The endpoint (origin: `GVisorGSOSupported`).
+    Software,
+}
+
+/// The hardware type for ARP (IANA "ARP Parameters", `linux/if_arp.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArpHardwareType {
+    /// No ARP on this link (`ARPHRD_NONE`).
+    None = 0xfffe,
+    /// Ethernet (`ARPHRD_ETHER`).
+    Ether = 1,
+}
+
+bitflags! {
+    /// What a stack may rely on (origin: `stack.LinkEndpointCapabilities`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Capabilities: u32 {
+        /// Transport checksums of sent packets are completed below.
+        const TX_CHECKSUM_OFFLOAD = 1 << 0;
+        /// Transport checksums of received packets were verified below.
+        const RX_CHECKSUM_OFFLOAD = 1 << 1;
+        /// Destinations need link addresses: resolve them.
+        const RESOLUTION_REQUIRED = 1 << 2;
+        /// The endpoint survives save and restore.
+        const SAVE_RESTORE = 1 << 3;
+        /// Connections may be cut on save.
+        const DISCONNECT_OK = 1 << 4;
+    }
+}
+
+/// [`Options`] that were checked against the limits of the channels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Config {
+    pub(crate) options: Options,
+    pub(crate) max_mtu: u32,
+}
+
+impl Config {
+    pub(crate) fn new(options: Options, limits: impl Iterator<Item = Limits>) -> Result<Self, ConfigError> {
+        refuse_unsupported(&options)?;
+        if options.rx_budget == 0 {
+            return Err(ConfigError::RxBudgetZero);
+        }
+        if !options.ethernet_header && options.address != LinkAddress::ZERO {
+            return Err(ConfigError::AddressWithoutEthernet);
+        }
+        let room = limits
+            .map(|l| l.max_frame_len.saturating_sub(l.vnet_header_len + header_len(&options)))
+            .min()
+            .ok_or(ConfigError::NoQueues)?;
+        let config = Self { options, max_mtu: u32::try_from(room).unwrap_or(u32::MAX) };
+        config.check_mtu(options.mtu)?;
+        config.check_address(options.address)?;
+        Ok(config)
+    }
+
+    pub(crate) fn header_len(&self) -> usize {
+        header_len(&self.options)
+    }
+
+    pub(crate) const fn check_mtu(&self, mtu: u32) -> Result<(), ConfigError> {
+        match mtu {
+            0 => Err(ConfigError::MtuZero),
+            _ if mtu > self.max_mtu => Err(ConfigError::MtuAboveFrameLimit { mtu, max: self.max_mtu }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) const fn check_address(&self, address: LinkAddress) -> Result<(), ConfigError> {
+        if address.is_group() {
+            return Err(ConfigError::GroupAddress);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::empty();
+        capabilities.set(Capabilities::RESOLUTION_REQUIRED, self.options.ethernet_header);
+        capabilities.set(Capabilities::DISCONNECT_OK, self.options.disconnect_ok);
+        capabilities
+    }
+}
+
+const fn header_len(options: &Options) -> usize {
+    if options.ethernet_header { HEADER_LEN } else { 0 }
+}
+
+const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {
+    let option = match options {
+        Options { gso: GsoSupport::Host | GsoSupport::Software, .. } | Options { gso_max_size: 1.., .. } => {
+            UnsupportedOption::Gso
+        }
+        Options { gro: true, .. } => UnsupportedOption::Gro,
+        Options { tx_checksum_offload: true, .. } => UnsupportedOption::TxChecksumOffload,
+        Options { rx_checksum_offload: true, .. } => UnsupportedOption::RxChecksumOffload,
+        Options { processors_per_channel: 2.., .. } => UnsupportedOption::ProcessorsPerChannel,
+        Options { save_restore: true, .. } => UnsupportedOption::SaveRestore,
+        _ => return Ok(()),
+    };
+    Err(ConfigError::Unsupported(option))
+}

@@ -1,0 +1,84 @@
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use spin::Mutex;
+
+use crate::counters::{Counters, QueueCounters};
+use crate::io::{Channel, Limits, RawIo, Stop as _};
+
+/// One channel of an endpoint, with its counters.
+pub struct Queue<IO: RawIo> {
+    pub(crate) tx: IO::Tx,
+    pub(crate) limits: Limits,
+    pub(crate) counters: QueueCounters,
+    stop: IO::Stop,
+    /// Here while no receiver is out.
+    rx: Mutex<Option<IO::Rx>>,
+    /// Sending found the peer gone; the receiver reports it once the queue is empty.
+    hangup: AtomicBool,
+    /// The end was reported.
+    ended: AtomicBool,
+}
+
+impl<IO: RawIo> Queue<IO> {
+    /// Takes a channel apart for an endpoint.
+    pub fn new(io: IO) -> Self {
+        let limits = io.limits();
+        let Channel { rx, tx, stop } = io.split();
+        Self {
+            tx,
+            limits,
+            counters: QueueCounters::default(),
+            stop,
+            rx: Mutex::new(Some(rx)),
+            hangup: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// What passed through this queue so far. Exact while nothing moves.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters.snapshot()
+    }
+
+    /// What the channel carries at most.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn take_rx(&self) -> Option<IO::Rx> {
+        self.rx.lock().take()
+    }
+
+    pub(crate) fn give_back(&self, rx: IO::Rx) {
+        *self.rx.lock() = Some(rx);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Makes the queue as good as new for the next attachment.
+    pub(crate) fn rearm(&self) {
+        self.stop.rearm();
+        self.hangup.store(false, Ordering::Relaxed);
+        self.ended.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hangup(&self) -> bool {
+        self.hangup.load(Ordering::Acquire)
+    }
+
+    /// Wakes the receiver, so that it notices without traffic.
+    pub(crate) fn set_hangup(&self) {
+        if !self.hangup.swap(true, Ordering::AcqRel) {
+            self.stop.stop();
+        }
+    }
+
+    /// True if the end had not been reported yet.
+    pub(crate) fn set_ended(&self) -> bool {
+        !self.ended.swap(true, Ordering::AcqRel)
+    }
+}

@@ -1,0 +1,135 @@
+//! Errors of the endpoint itself. All are `Copy`, without strings, and grouped by who is at fault.
+
+use core::fmt;
+
+/// Options that cannot work, by the option at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// `queues`: an endpoint needs at least one channel.
+    NoQueues,
+    /// `queues`: more than 65,536 channels.
+    TooManyQueues,
+    /// `mtu`: zero.
+    MtuZero,
+    /// `mtu`: the packet and its link header do not fit the frames that the channels receive.
+    MtuAboveFrameLimit {
+        /// The MTU asked for, in bytes.
+        mtu: u32,
+        /// The largest that the channels carry, in bytes.
+        max: u32,
+    },
+    /// `address`: the group bit is set.
+    GroupAddress,
+    /// `address`: given although there is no link header to carry it.
+    AddressWithoutEthernet,
+    /// `rx_budget`: zero.
+    RxBudgetZero,
+    /// The option is not supported by this version.
+    Unsupported(UnsupportedOption),
+}
+
+/// Options that have their place and that this version does not carry out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnsupportedOption {
+    /// `gso` other than [`GsoSupport::None`](crate::GsoSupport::None), or `gso_max_size` other than 0.
+    Gso,
+    /// `gro`.
+    Gro,
+    /// `tx_checksum_offload`.
+    TxChecksumOffload,
+    /// `rx_checksum_offload`.
+    RxChecksumOffload,
+    /// `processors_per_channel` above 1.
+    ProcessorsPerChannel,
+    /// `save_restore`.
+    SaveRestore,
+}
+
+impl UnsupportedOption {
+    /// The name of the field of [`Options`](crate::Options).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gso => "gso",
+            Self::Gro => "gro",
+            Self::TxChecksumOffload => "tx_checksum_offload",
+            Self::RxChecksumOffload => "rx_checksum_offload",
+            Self::ProcessorsPerChannel => "processors_per_channel",
+            Self::SaveRestore => "save_restore",
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoQueues => f.write_str("queues: an endpoint needs at least one channel"),
+            Self::TooManyQueues => f.write_str("queues: at most 65,536 channels"),
+            Self::MtuZero => f.write_str("mtu: must not be zero"),
+            Self::MtuAboveFrameLimit { mtu, max } => {
+                write!(f, "mtu: {mtu} is above {max}, the largest that fits the frames of the channels")
+            }
+            Self::GroupAddress => f.write_str("address: the group bit is set; an endpoint needs a unicast address"),
+            Self::AddressWithoutEthernet => f.write_str("address: needs ethernet_header"),
+            Self::RxBudgetZero => f.write_str("rx_budget: must not be zero"),
+            Self::Unsupported(option) => {
+                write!(f, "{}: not supported by this version; leave it at its default", option.name())
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Why a call to write packets did not try any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Nothing is attached: attach first.
+    NotAttached,
+    /// Every queue has ended: the peers are gone or the channels failed. Detach.
+    Ended,
+    /// The endpoint was closed for good.
+    Closed,
+    /// No endpoint is known for the destination (origin: `ErrHostUnreachable` of the muxed endpoint).
+    HostUnreachable,
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAttached => "the endpoint is not attached: attach before writing",
+            Self::Ended => "every queue has ended, its peer is gone or it failed: detach",
+            Self::Closed => "the endpoint was closed for good",
+            Self::HostUnreachable => "no endpoint is registered for this destination",
+        })
+    }
+}
+
+impl core::error::Error for WriteError {}
+
+/// Why a receiver could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReceiverError {
+    /// The endpoint is not attached.
+    NotAttached,
+    /// The endpoint has no queue of this number.
+    NoSuchQueue,
+    /// The receiver of this queue is out already: there is one at a time.
+    Taken,
+}
+
+impl fmt::Display for ReceiverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAttached => "the endpoint is not attached: attach before receiving",
+            Self::NoSuchQueue => "the endpoint has no queue of this number",
+            Self::Taken => "the receiver of this queue is out already: drop it first",
+        })
+    }
+}
+
+impl core::error::Error for ReceiverError {}

@@ -1,0 +1,256 @@
+//! Packets on their way through an endpoint: [`Packet`] going out, [`RxPacket`] coming in.
+
+use core::net::IpAddr;
+
+use crate::io::{ErrorKind, RxMeta};
+use crate::wire::ethernet::HEADER_LEN;
+use crate::wire::{EtherType, LinkAddress};
+
+/// A network-layer packet to send, with what the link layer needs to know about it and, afterwards, what became of it.
+///
+/// The payload is borrowed in parts and never copied. [`status`](Packet::status) is written by
+/// [`write_packets`](crate::LinkEndpoint::write_packets), so the same slice can be handed in again: packets that were sent or refused
+/// are passed over, pending ones are tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'p> {
+    parts: &'p [&'p [u8]],
+    protocol: EtherType,
+    source: Option<LinkAddress>,
+    destination: LinkAddress,
+    remote: Option<IpAddr>,
+    hash: u32,
+    header: LinkHeader,
+    status: TxStatus,
+    pub(crate) queue: u16,
+    pub(crate) len: u32,
+}
+
+impl<'p> Packet<'p> {
+    /// A packet of `protocol`, its bytes in `parts`; the endpoint puts the link header in front.
+    #[must_use]
+    pub const fn new(protocol: EtherType, parts: &'p [&'p [u8]]) -> Self {
+        Self {
+            parts,
+            protocol,
+            source: None,
+            destination: LinkAddress::ZERO,
+            remote: None,
+            hash: 0,
+            header: LinkHeader::Missing,
+            status: TxStatus::Pending,
+            queue: 0,
+            len: 0,
+        }
+    }
+
+    /// A whole frame: `parts` start with the link header (or with the network header where the endpoint has no link header).
+    #[must_use]
+    pub const fn framed(parts: &'p [&'p [u8]]) -> Self {
+        let mut packet = Self::new(EtherType(0), parts);
+        packet.header = LinkHeader::Given;
+        packet
+    }
+
+    /// Addresses the packet (origin: `EgressRoute.RemoteLinkAddress`).
+    #[must_use]
+    pub const fn to(mut self, destination: LinkAddress) -> Self {
+        self.destination = destination;
+        self
+    }
+
+    /// Keeps `source` instead of the endpoint's own address, as a bridge must (origin: `EgressRoute.LocalLinkAddress`).
+    #[must_use]
+    pub const fn from(mut self, source: LinkAddress) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Names the network address that the packet goes to (origin: `EgressRoute.RemoteAddress`). Only a
+    /// [`MuxedInjectableEndpoint`](crate::MuxedInjectableEndpoint) looks at it.
+    #[must_use]
+    pub const fn via(mut self, remote: IpAddr) -> Self {
+        self.remote = Some(remote);
+        self
+    }
+
+    /// Sets the flow hash. It picks the descriptor (`hash % descriptors`); packets with equal hashes keep their order.
+    #[must_use]
+    pub const fn with_hash(mut self, hash: u32) -> Self {
+        self.hash = hash;
+        self
+    }
+
+    /// The caller's bytes.
+    #[must_use]
+    pub const fn parts(&self) -> &'p [&'p [u8]] {
+        self.parts
+    }
+
+    /// The network protocol.
+    #[must_use]
+    pub const fn protocol(&self) -> EtherType {
+        self.protocol
+    }
+
+    /// The source link address, if the packet brings its own.
+    #[must_use]
+    pub const fn source(&self) -> Option<LinkAddress> {
+        self.source
+    }
+
+    /// The destination link address.
+    #[must_use]
+    pub const fn destination(&self) -> LinkAddress {
+        self.destination
+    }
+
+    /// The network address that the packet goes to, if it was named.
+    #[must_use]
+    pub const fn remote(&self) -> Option<IpAddr> {
+        self.remote
+    }
+
+    /// The flow hash.
+    #[must_use]
+    pub const fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    /// What became of the packet.
+    #[must_use]
+    pub const fn status(&self) -> TxStatus {
+        self.status
+    }
+
+    /// The link header that [`add_header`](crate::LinkEndpoint::add_header) put in front; empty before that and for framed packets.
+    #[must_use]
+    #[inline]
+    pub fn link_header(&self) -> &[u8] {
+        match &self.header {
+            LinkHeader::Added(bytes) => bytes,
+            LinkHeader::Missing | LinkHeader::Given => &[],
+        }
+    }
+
+    /// True if the parts start with the link header.
+    #[must_use]
+    pub const fn is_framed(&self) -> bool {
+        matches!(self.header, LinkHeader::Given)
+    }
+
+    /// Makes a packet that was sent or refused pending again, to send it once more.
+    pub const fn reset(&mut self) {
+        self.status = TxStatus::Pending;
+    }
+
+    pub(crate) const fn set_status(&mut self, status: TxStatus) {
+        self.status = status;
+    }
+
+    pub(crate) const fn needs_header(&self) -> bool {
+        matches!(self.header, LinkHeader::Missing)
+    }
+
+    pub(crate) const fn set_header(&mut self, bytes: [u8; HEADER_LEN]) {
+        self.header = LinkHeader::Added(bytes);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum LinkHeader {
+    Missing,
+    Added([u8; HEADER_LEN]),
+    Given,
+}
+
+/// What became of a packet that was handed to [`write_packets`](crate::LinkEndpoint::write_packets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TxStatus {
+    /// Not tried, or tried and to be tried again: nothing of it has left.
+    Pending,
+    /// The system took the whole frame.
+    Sent,
+    /// It was given up; nothing of it has left.
+    Refused(Refusal),
+}
+
+/// Why a packet was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The packet has no byte.
+    Empty,
+    /// The packet is longer than the MTU.
+    ExceedsMtu,
+    /// A framed packet is shorter than the link header.
+    Runt,
+    /// The system refused the frame.
+    Io(ErrorKind),
+}
+
+impl core::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the packet is empty: give it at least one byte"),
+            Self::ExceedsMtu => f.write_str("the packet is longer than the MTU: fragment it, or raise the MTU"),
+            Self::Runt => f.write_str("the frame is shorter than its link header"),
+            Self::Io(kind) => write!(f, "the system refused the frame: {kind}"),
+        }
+    }
+}
+
+/// A received packet, on loan until [`deliver`](crate::NetworkDispatcher::deliver) returns.
+#[derive(Debug)]
+pub struct RxPacket<'b> {
+    frame: &'b mut [u8],
+    header_len: usize,
+    meta: RxMeta,
+}
+
+impl<'b> RxPacket<'b> {
+    /// A packet in `frame`, behind `header_len` bytes of link header. A length beyond the frame counts as the frame's.
+    #[must_use]
+    #[inline]
+    pub fn new(frame: &'b mut [u8], header_len: usize, meta: RxMeta) -> Self {
+        Self { header_len: header_len.min(frame.len()), frame, meta }
+    }
+
+    /// The link header; empty where the endpoint has none.
+    #[must_use]
+    #[inline]
+    pub fn link_header(&self) -> &[u8] {
+        self.frame.split_at(self.header_len).0
+    }
+
+    /// The packet from its network header on.
+    #[must_use]
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        self.frame.split_at(self.header_len).1
+    }
+
+    /// The packet from its network header on, writable.
+    #[must_use]
+    #[inline]
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        self.frame.split_at_mut(self.header_len).1
+    }
+
+    /// The whole frame, link header first.
+    #[must_use]
+    pub fn frame(&self) -> &[u8] {
+        self.frame
+    }
+
+    /// The whole frame, link header first, writable: what a forwarder rewrites and sends on.
+    #[must_use]
+    pub fn frame_mut(&mut self) -> &mut [u8] {
+        self.frame
+    }
+
+    /// What is known of the frame besides its bytes.
+    #[must_use]
+    pub fn meta(&self) -> &RxMeta {
+        &self.meta
+    }
+}

@@ -1,0 +1,242 @@
+use core::fmt;
+use core::time::Duration;
+
+use crate::counters::{DropCause, QueueCounters, RxCounters};
+use crate::dispatcher::{LinkEvent, NetworkDispatcher};
+use crate::endpoint::{Queue, Shared};
+use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
+use crate::packet::RxPacket;
+use crate::rx::Filter;
+
+/// Receives from one queue of an attached endpoint.
+///
+/// Had from [`Endpoint::receiver`](crate::Endpoint::receiver), one for each queue; dropping it gives the queue back. Drive it
+/// with [`poll`](Receiver::poll) from a loop of your own, or hand a thread to [`run`](Receiver::run).
+pub struct Receiver<'e, IO: RawIo> {
+    shared: &'e Shared,
+    queue: &'e Queue<IO>,
+    rx: Option<IO::Rx>,
+    link_down: bool,
+}
+
+/// Why a receiver came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended<E> {
+    /// The endpoint was detached or closed.
+    Detached,
+    /// The other end is gone for good; everything it had sent was delivered.
+    PeerClosed,
+    /// The queue failed for good.
+    Fatal(E),
+}
+
+impl<E: fmt::Display> fmt::Display for Ended<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Detached => f.write_str("detached"),
+            Self::PeerClosed => f.write_str("the other end is gone"),
+            Self::Fatal(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl<'e, IO: RawIo> Receiver<'e, IO> {
+    pub(crate) const fn new(shared: &'e Shared, queue: &'e Queue<IO>, rx: IO::Rx) -> Self {
+        Self { shared, queue, rx: Some(rx), link_down: false }
+    }
+
+    /// Delivers what is there now, at most one batch ([`Options::rx_budget`](crate::Options::rx_budget) frames), and returns how many
+    /// frames were taken, dropped ones included. Zero means that nothing is there: [`wait`](Receiver::wait). Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`], after which nothing more comes. The dispatcher was told ([`LinkEvent::is_end`]), once.
+    pub fn poll<D: NetworkDispatcher + ?Sized>(&mut self, dispatcher: &mut D) -> Result<usize, Ended<IO::Error>> {
+        if !self.shared.lifecycle.state().is_receiving() {
+            return Err(self.finish(Ended::Detached, dispatcher));
+        }
+        let Some(rx) = self.rx.as_mut() else {
+            return Err(self.finish(Ended::Detached, dispatcher));
+        };
+        let filter = self.shared.filter();
+        let taken = match rx.poll(self.shared.config.options.rx_budget) {
+            Ok(mut batch) => {
+                let mut tally = Tally::new(&self.queue.counters);
+                tally.rx.calls = batch.calls();
+                Ok(deliver(&mut batch, &filter, &mut tally, dispatcher))
+            }
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(taken) => self.after_poll(taken, dispatcher),
+            Err(error) => self.after_error(error, dispatcher),
+        }
+    }
+
+    /// Waits until a [`poll`](Receiver::poll) may find something, or `timeout` has passed (`None`: for ever).
+    ///
+    /// # Errors
+    ///
+    /// [`Ended::Fatal`] and [`Ended::PeerClosed`]. A detach is reported by the next `poll`; the wait ends with [`Wake::Stopped`].
+    pub fn wait<D: NetworkDispatcher + ?Sized>(
+        &mut self,
+        timeout: Option<Duration>,
+        dispatcher: &mut D,
+    ) -> Result<Wake, Ended<IO::Error>> {
+        let Some(rx) = self.rx.as_mut() else {
+            return Ok(Wake::Stopped);
+        };
+        match rx.wait(timeout) {
+            Ok(wake) => Ok(wake),
+            Err(error) => self.after_error(error, dispatcher).map(|_| Wake::Ready),
+        }
+    }
+
+    /// Delivers until the end: the body of a receive thread.
+    pub fn run<D: NetworkDispatcher + ?Sized>(&mut self, dispatcher: &mut D) -> Ended<IO::Error> {
+        loop {
+            let step = match self.poll(dispatcher) {
+                Ok(0) => self.wait(None, dispatcher).map(|_| ()),
+                Ok(_) => Ok(()),
+                Err(ended) => Err(ended),
+            };
+            if let Err(ended) = step {
+                return ended;
+            }
+        }
+    }
+
+    fn after_poll<D: NetworkDispatcher + ?Sized>(
+        &mut self,
+        taken: usize,
+        dispatcher: &mut D,
+    ) -> Result<usize, Ended<IO::Error>> {
+        if taken == 0 {
+            if self.queue.hangup() {
+                return Err(self.finish(Ended::PeerClosed, dispatcher));
+            }
+        } else if self.link_down {
+            self.link_down = false;
+            self.shared.lifecycle.link_up();
+            dispatcher.notify(LinkEvent::Up);
+        }
+        Ok(taken)
+    }
+
+    /// Link down and a lack of buffers pass; everything else is the end.
+    fn after_error<D: NetworkDispatcher + ?Sized>(
+        &mut self,
+        error: IO::Error,
+        dispatcher: &mut D,
+    ) -> Result<usize, Ended<IO::Error>> {
+        match error.kind() {
+            ErrorKind::LinkDown => {
+                self.count_error();
+                if !self.link_down {
+                    self.link_down = true;
+                    self.shared.lifecycle.link_down();
+                    dispatcher.notify(LinkEvent::Down);
+                }
+                Ok(0)
+            }
+            ErrorKind::NoBuffers | ErrorKind::WouldBlock => {
+                self.count_error();
+                Ok(0)
+            }
+            ErrorKind::Closed => Err(self.finish(Ended::PeerClosed, dispatcher)),
+            _ => Err(self.finish(Ended::Fatal(error), dispatcher)),
+        }
+    }
+
+    fn count_error(&self) {
+        self.queue.counters.add_rx(&RxCounters { calls: 1, errors: 1, ..RxCounters::default() });
+    }
+
+    /// Tells the dispatcher once for each attachment, however often the end is met.
+    fn finish<D: NetworkDispatcher + ?Sized>(
+        &mut self,
+        ended: Ended<IO::Error>,
+        dispatcher: &mut D,
+    ) -> Ended<IO::Error> {
+        if self.queue.set_ended() {
+            dispatcher.notify(match &ended {
+                Ended::Detached => LinkEvent::Detached,
+                Ended::PeerClosed => LinkEvent::PeerClosed,
+                Ended::Fatal(error) => LinkEvent::Fatal(error.kind()),
+            });
+            if !matches!(ended, Ended::Detached) {
+                self.shared.lifecycle.queue_ended();
+            }
+        }
+        ended
+    }
+}
+
+impl<IO: RawIo> Drop for Receiver<'_, IO> {
+    fn drop(&mut self) {
+        if let Some(rx) = self.rx.take() {
+            self.queue.give_back(rx);
+            self.shared.lifecycle.receiver_back();
+        }
+    }
+}
+
+#[inline]
+fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
+    batch: &mut B,
+    filter: &Filter,
+    tally: &mut Tally<'_>,
+    dispatcher: &mut D,
+) -> usize {
+    for frame in batch.frames() {
+        match filter.accept(&frame) {
+            Ok(parsed) => {
+                tally.delivered(frame.bytes.len());
+                dispatcher.deliver(parsed.protocol, RxPacket::new(frame.bytes, parsed.header_len, frame.meta));
+            }
+            Err(cause) => tally.dropped(&frame, cause),
+        }
+    }
+    tally.rx.received
+}
+
+/// Counts of one batch, published when it goes out of scope: also when a dispatcher panics.
+pub(crate) struct Tally<'c> {
+    pub(crate) rx: RxCounters,
+    counters: &'c QueueCounters,
+}
+
+impl<'c> Tally<'c> {
+    pub(crate) fn new(counters: &'c QueueCounters) -> Self {
+        Self { rx: RxCounters::default(), counters }
+    }
+
+    #[inline]
+    pub(crate) fn delivered(&mut self, len: usize) {
+        self.received(len);
+        self.rx.delivered += 1;
+    }
+
+    #[cold]
+    pub(crate) fn dropped(&mut self, frame: &RxFrame<'_>, cause: DropCause) {
+        self.received(frame.bytes.len());
+        if cause == DropCause::Truncated {
+            self.rx.truncated_bytes += frame.meta.len;
+        }
+        if let Some(drops) = self.rx.drops.get_mut(cause as usize) {
+            *drops += 1;
+        }
+    }
+
+    #[inline]
+    fn received(&mut self, len: usize) {
+        self.rx.received += 1;
+        self.rx.received_bytes += len;
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.counters.add_rx(&self.rx);
+    }
+}

@@ -1,0 +1,5 @@
+//! Headers on the wire: what is added in front of a packet and what is read back.
+
+pub mod ethernet;
+
+pub use ethernet::{EtherType, LinkAddress};
