@@ -94,11 +94,12 @@ impl From<ConfigError> for SetupError {
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotALink(kind) => write!(
-                f,
-                "{kind} does not keep frame boundaries: use a TUN/TAP, AF_PACKET, or unix seqpacket or datagram descriptor"
-            ),
-            Self::Unavailable { option, reason } | Self::BadOption { option, reason } => write!(f, "{option}: {reason}"),
+            Self::NotALink(kind) => {
+                write!(f, "{kind}: use a TUN/TAP, AF_PACKET, or unix seqpacket or datagram descriptor")
+            }
+            Self::Unavailable { option, reason } | Self::BadOption { option, reason } => {
+                write!(f, "{option}: {reason}")
+            }
             Self::Config(error) => error.fmt(f),
             Self::System { call, errno } => {
                 write!(f, "{call}: {errno}")?;
@@ -112,7 +113,9 @@ impl core::error::Error for SetupError {}
 
 fn advice(errno: Errno) -> &'static str {
     match errno {
-        Errno::PERM | Errno::ACCESS => " (needs CAP_NET_ADMIN or CAP_NET_RAW, and read-write access to the device; a user namespace gives the first)",
+        Errno::PERM | Errno::ACCESS => {
+            " (needs CAP_NET_ADMIN or CAP_NET_RAW, and read-write access to the device; a user namespace gives the first)"
+        }
         Errno::BADF => " (the descriptor is closed)",
         Errno::NODEV | Errno::NXIO => " (no such interface in this network namespace)",
         Errno::BUSY => " (somebody else holds it)",

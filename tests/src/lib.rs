@@ -1,1 +1,6 @@
-//! x
+//! What the tests, benchmarks and demonstrations of fdlink share.
+
+#![forbid(unsafe_code)]
+
+pub mod conformance;
+pub mod lab;

@@ -2,6 +2,8 @@
 //!
 //! Each block holds one operation and says which rule it relies on and who keeps it.
 
+pub(crate) mod mapping;
+pub(crate) mod mmsg;
 pub(crate) mod sockaddr;
 pub(crate) mod sockopt;
 pub(crate) mod tun;

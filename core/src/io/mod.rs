@@ -19,7 +19,7 @@
 //!   ([`core::mem::forget`]) behaves like a dropped one at the next `poll`.
 //! - **R5** `budget` caps what is lent, not what one call to the system receives: a queue may receive more, keep it, and lend it
 //!   at the next `poll` without a call. A budget of zero gives an empty batch. `wait` answers [`Wake::Ready`] at once while
-//!   frames are kept.
+//!   frames are kept, unless the channel is stopped.
 //! - **R6** A frame that did not fit is lent cut and says so: [`RxMeta::len`] is larger than the bytes lent, and
 //!   exact wherever the system tells the real length.
 //! - **R7** An error of kind [`ErrorKind::Closed`] comes only after everything queued before the close was lent, and every later

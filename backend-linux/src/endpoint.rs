@@ -1,0 +1,45 @@
+use std::os::fd::{AsFd, OwnedFd};
+
+use fdlink_core::wire::ethernet::{HEADER_LEN, VLAN_TAG_LEN};
+use fdlink_core::{Endpoint, InjectableEndpoint, Options, Queue};
+
+use crate::error::SetupError;
+use crate::fd::FdIo;
+use crate::mode::FdOptions;
+
+/// An endpoint over file descriptors.
+pub type FdEndpoint<F = OwnedFd> = Endpoint<FdIo<F>, Vec<Queue<FdIo<F>>>>;
+
+/// Makes a detached endpoint over `fds`, which carry the same link (origin: `fdbased.New`).
+///
+/// Where [`FdOptions::max_frame_len`] is not given, frames of the MTU with an Ethernet header and a VLAN tag are received whole.
+///
+/// # Errors
+///
+/// [`SetupError`]: no descriptor, a descriptor that is no link or cannot do what an option asks, an option of the endpoint that cannot work.
+/// Owned descriptors are closed then; borrowed ones are as they were.
+pub fn endpoint<F: AsFd>(
+    fds: impl IntoIterator<Item = F>,
+    options: Options,
+    fd_options: &FdOptions,
+) -> Result<FdEndpoint<F>, SetupError> {
+    let fd_options = with_frame_len(fd_options, options.mtu);
+    let queues = fds.into_iter().map(|fd| FdIo::new(fd, &fd_options).map(Queue::new)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Endpoint::new(queues, options)?)
+}
+
+/// Makes an endpoint that writes packets of up to `mtu` bytes to `fd` and receives what is injected (origin: `fdbased.NewInjectable`).
+///
+/// # Errors
+///
+/// As for [`endpoint`].
+pub fn injectable<F: AsFd>(fd: F, mtu: u32) -> Result<InjectableEndpoint<FdIo<F>>, SetupError> {
+    let fd_options = with_frame_len(&FdOptions { batch: Some(1), ..FdOptions::default() }, mtu);
+    Ok(InjectableEndpoint::injectable(FdIo::new(fd, &fd_options)?, mtu)?)
+}
+
+/// An MTU that cannot work is left to the check of the options.
+fn with_frame_len(options: &FdOptions, mtu: u32) -> FdOptions {
+    let frame_len = (mtu as usize).saturating_add(HEADER_LEN + VLAN_TAG_LEN);
+    FdOptions { max_frame_len: options.max_frame_len.or(Some(frame_len)), ..*options }
+}

@@ -1,0 +1,190 @@
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use fdlink_core::io::{Channel, Limits, RawIo, Stop};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use crate::error::{FdError, SetupError};
+use crate::mode::{DispatchMode, FdOptions};
+use crate::probe::{FdKind, probe};
+use crate::readv::ReadvRx;
+use crate::recvmmsg::RecvMmsgRx;
+use crate::rx::{FdRx, Source};
+use crate::send::FdTx;
+use crate::sys::mmsg::MAX_MESSAGES;
+
+/// A channel over a file descriptor: owned ([`OwnedFd`]) or borrowed (anything that is [`AsFd`], for as long as the channel lives).
+///
+/// The descriptor is made non-blocking; if that was a change, it is changed back when the last half of the channel is dropped. Mind
+/// that this flag belongs to the open file, so that duplicates of the descriptor share it (fcntl(2)).
+pub struct FdIo<F: AsFd = OwnedFd> {
+    fd: Arc<Fd<F>>,
+    stop: FdStop,
+    rx: FdRx<F>,
+    limits: Limits,
+    max_header_bytes: usize,
+}
+
+impl<F: AsFd> FdIo<F> {
+    /// Wraps `fd`.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`]: no link, a mode that the descriptor cannot do, an option out of range, or a system call that failed. An owned
+    /// descriptor is closed then; a borrowed one is as it was.
+    pub fn new(fd: F, options: &FdOptions) -> Result<Self, SetupError> {
+        let kind = probe(&fd)?.kind;
+        let mode = choose_mode(kind, options)?;
+        let frame_len = options.max_frame_len.unwrap_or(FdOptions::DEFAULT_FRAME_LEN);
+        let batch = choose_batch(mode, options)?;
+        if frame_len == 0 || frame_len > MAX_FRAME_LEN {
+            return Err(SetupError::BadOption { option: "max_frame_len", reason: "must be 1 to 16,777,216 bytes" });
+        }
+        let fd = Arc::new(Fd::new(fd, kind)?);
+        let stop = FdStop(Arc::new(StopFd::new()?));
+        let source = Source::new(Arc::clone(&fd), stop.clone());
+        let rx = match mode {
+            DispatchMode::RecvMmsg => FdRx::RecvMmsg(RecvMmsgRx::new(source, batch, frame_len)?),
+            DispatchMode::Readv | DispatchMode::PacketMmap => FdRx::Readv(ReadvRx::new(source, batch, frame_len)),
+        };
+        let frames_per_send = if kind.is_socket() { MAX_MESSAGES } else { 1 };
+        let limits = Limits::new(frame_len).with_frames_per_send(frames_per_send);
+        Ok(Self { fd, stop, rx, limits, max_header_bytes: options.max_syscall_header_bytes })
+    }
+
+    /// What the descriptor is.
+    pub fn kind(&self) -> FdKind {
+        self.fd.kind
+    }
+
+    /// How frames are received.
+    pub const fn dispatch_mode(&self) -> DispatchMode {
+        match self.rx {
+            FdRx::Readv(_) => DispatchMode::Readv,
+            FdRx::RecvMmsg(_) => DispatchMode::RecvMmsg,
+        }
+    }
+}
+
+/// Far above every interface; it keeps sums of lengths far from overflow.
+const MAX_FRAME_LEN: usize = 16 << 20;
+
+fn choose_mode(kind: FdKind, options: &FdOptions) -> Result<DispatchMode, SetupError> {
+    let probe = crate::probe::Probe { kind };
+    let mode = options.dispatch_mode.unwrap_or(probe.best_mode());
+    match probe.supports(mode) {
+        Err(SetupError::Unavailable { .. }) if options.fallback => Ok(DispatchMode::Readv),
+        supported => supported.map(|()| mode),
+    }
+}
+
+fn choose_batch(mode: DispatchMode, options: &FdOptions) -> Result<usize, SetupError> {
+    let batch = options.batch.unwrap_or(match mode {
+        DispatchMode::RecvMmsg => FdOptions::RECVMMSG_BATCH,
+        DispatchMode::Readv | DispatchMode::PacketMmap => FdOptions::READV_BATCH,
+    });
+    if (1..=MAX_MESSAGES).contains(&batch) {
+        Ok(batch)
+    } else {
+        Err(SetupError::BadOption { option: "batch", reason: "must be 1 to 1024 frames" })
+    }
+}
+
+impl<F: AsFd> RawIo for FdIo<F> {
+    type Error = FdError;
+    type Rx = FdRx<F>;
+    type Tx = FdTx<F>;
+    type Stop = FdStop;
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn split(self) -> Channel<FdRx<F>, FdTx<F>, FdStop> {
+        let tx = FdTx::new(self.fd, self.stop.clone(), self.max_header_bytes);
+        Channel { rx: self.rx, tx, stop: self.stop }
+    }
+}
+
+/// A descriptor with what is known of it, shared by the halves of a channel.
+#[derive(Debug)]
+pub(crate) struct Fd<F: AsFd> {
+    fd: F,
+    pub(crate) kind: FdKind,
+    was_blocking: bool,
+}
+
+impl<F: AsFd> Fd<F> {
+    fn new(fd: F, kind: FdKind) -> Result<Self, SetupError> {
+        let flags = fcntl_getfl(&fd).map_err(SetupError::system("fcntl F_GETFL"))?;
+        let was_blocking = !flags.contains(OFlags::NONBLOCK);
+        if was_blocking {
+            fcntl_setfl(&fd, flags | OFlags::NONBLOCK).map_err(SetupError::system("fcntl F_SETFL"))?;
+        }
+        Ok(Self { fd, kind, was_blocking })
+    }
+}
+
+impl<F: AsFd> AsFd for Fd<F> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl<F: AsFd> Drop for Fd<F> {
+    fn drop(&mut self) {
+        if self.was_blocking {
+            // Nobody could act on an error here: the descriptor is going, or it was closed behind our back.
+            if let Ok(flags) = fcntl_getfl(&self.fd) {
+                let _ = fcntl_setfl(&self.fd, flags - OFlags::NONBLOCK);
+            }
+        }
+    }
+}
+
+/// Ends waits on a channel, from any thread: an eventfd(2) that every wait polls along with the descriptor.
+#[derive(Debug, Clone)]
+pub struct FdStop(Arc<StopFd>);
+
+#[derive(Debug)]
+struct StopFd {
+    event: OwnedFd,
+    stopped: AtomicBool,
+}
+
+impl StopFd {
+    fn new() -> Result<Self, SetupError> {
+        let event =
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(SetupError::system("eventfd"))?;
+        Ok(Self { event, stopped: AtomicBool::new(false) })
+    }
+}
+
+impl FdStop {
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::Acquire)
+    }
+}
+
+impl AsFd for FdStop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.event.as_fd()
+    }
+}
+
+impl Stop for FdStop {
+    fn stop(&self) {
+        if !self.0.stopped.swap(true, Ordering::AcqRel) {
+            // Cannot fail: the counter was 0 and takes up to 2^64 - 2 (eventfd(2)).
+            let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
+        }
+    }
+
+    fn rearm(&self) {
+        if self.0.stopped.swap(false, Ordering::AcqRel) {
+            let _ = rustix::io::read(&self.0.event, &mut [0u8; 8]);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+use core::fmt;
+
+/// How frames are received from a descriptor (origin: `PacketDispatchMode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DispatchMode {
+    /// One frame a call, `read(2)` into one contiguous buffer. Works on every descriptor.
+    Readv,
+    /// Many frames a call, `recvmmsg(2)`. Works on sockets.
+    RecvMmsg,
+    /// Frames in memory shared with the kernel, `PACKET_RX_RING` of packet(7). Not supported by this version.
+    PacketMmap,
+}
+
+impl fmt::Display for DispatchMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Readv => "readv",
+            Self::RecvMmsg => "recvmmsg",
+            Self::PacketMmap => "packet_mmap",
+        })
+    }
+}
+
+/// The origin's `MaxMsgsPerRecv`: frames that one `recvmmsg` takes at most.
+pub const MAX_MSGS_PER_RECV: usize = 8;
+
+/// How a descriptor is used. What belongs to the endpoint is in [`fdlink_core::Options`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FdOptions {
+    /// How to receive (`PacketDispatchMode`). Default `None`: the best that the descriptor can do.
+    pub dispatch_mode: Option<DispatchMode>,
+    /// Where the descriptor cannot do `dispatch_mode`: use [`DispatchMode::Readv`] as the origin does, instead of failing. Default false.
+    pub fallback: bool,
+    /// Longest frame in bytes that is received whole, link header included. Default `None`: the MTU with Ethernet header and one VLAN tag, or
+    /// [`FdOptions::DEFAULT_FRAME_LEN`] for a channel that is opened without an endpoint.
+    pub max_frame_len: Option<usize>,
+    /// Frames received ahead at most (`recvmmsg`: in one call; 1 to 1024). Default `None`: [`FdOptions::RECVMMSG_BATCH`] or
+    /// [`FdOptions::READV_BATCH`]. The origin's is [`MAX_MSGS_PER_RECV`].
+    pub batch: Option<usize>,
+    /// Most bytes of message headers (64 each) and I/O vectors (16 each) that one sending call hands to the kernel (`MaxSyscallHeaderBytes`);
+    /// 0 is no cap. A frame that does not fit alone is sent alone, its last parts copied together as far as needed.
+    pub max_syscall_header_bytes: usize,
+}
+
+impl FdOptions {
+    /// 1,500 bytes of packet, an Ethernet header and a VLAN tag.
+    pub const DEFAULT_FRAME_LEN: usize = 1518;
+    /// Frames in one `recvmmsg` where nothing else is asked.
+    pub const RECVMMSG_BATCH: usize = 64;
+    /// Frames read before they are lent, where nothing else is asked.
+    pub const READV_BATCH: usize = 1;
+}

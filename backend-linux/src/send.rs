@@ -1,0 +1,180 @@
+use core::time::Duration;
+use std::io::IoSlice;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use fdlink_core::io::{ErrorKind, TxFrame, TxQueue, Wake};
+use heapless::Vec as FixedVec;
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg, sendmsg};
+
+use crate::classify::send_error;
+use crate::error::FdError;
+use crate::fd::{Fd, FdStop};
+use crate::wait::{pause, wait};
+
+/// Most frames in one `sendmmsg`.
+const MAX_FRAMES: usize = 64;
+
+/// Most I/O vectors in one `sendmmsg`: two or three for each frame.
+const MAX_IOVECS: usize = 192;
+
+/// Most I/O vectors of one message (`UIO_MAXIOV`, sendmsg(2)).
+const MAX_IOVECS_OF_FRAME: usize = 1024;
+
+/// Bytes of a message header and of an I/O vector, as the origin counts them against `MaxSyscallHeaderBytes`.
+const HEADER_BYTES: usize = 64;
+const IOVEC_BYTES: usize = 16;
+
+/// How long to let pass when the system is short of buffers, at most: readiness does not tell when it is over.
+const NO_BUFFERS_PAUSE: Duration = Duration::from_micros(500);
+
+/// Sends to a descriptor: `sendmmsg(2)` on sockets, `writev(2)` elsewhere.
+#[derive(Debug)]
+pub struct FdTx<F: AsFd> {
+    fd: Arc<Fd<F>>,
+    stop: FdStop,
+    max_header_bytes: usize,
+}
+
+impl<F: AsFd> FdTx<F> {
+    pub(crate) const fn new(fd: Arc<Fd<F>>, stop: FdStop, max_syscall_header_bytes: usize) -> Self {
+        let max_header_bytes = if max_syscall_header_bytes == 0 { usize::MAX } else { max_syscall_header_bytes };
+        Self { fd, stop, max_header_bytes }
+    }
+
+    /// One call for as many frames as the caps allow.
+    fn send_many(&self, frames: &[TxFrame<'_>]) -> Result<usize, FdError> {
+        let mut iovecs = FixedVec::<IoSlice<'_>, MAX_IOVECS>::new();
+        let mut counts = FixedVec::<usize, MAX_FRAMES>::new();
+        self.gather(frames, &mut iovecs, &mut counts);
+        if counts.is_empty() {
+            return self.send_alone(frames);
+        }
+        let mut controls = FixedVec::<SendAncillaryBuffer<'_, '_, '_>, MAX_FRAMES>::new();
+        controls.extend(counts.iter().map(|_| SendAncillaryBuffer::default()));
+        let mut messages = FixedVec::<MMsgHdr<'_>, MAX_FRAMES>::new();
+        let mut rest = iovecs.as_slice();
+        for (count, control) in counts.iter().zip(&mut controls) {
+            let (message, others) = rest.split_at(*count);
+            rest = others;
+            // As many as `counts`, which has the same capacity.
+            let _ = messages.push(MMsgHdr::new(message, control));
+        }
+        self.call("sendmmsg", || sendmmsg(&self.fd, &mut messages, SEND_FLAGS))
+    }
+
+    /// Takes frames until a cap is met: number of frames, number of I/O vectors, header bytes.
+    fn gather<'f>(
+        &self,
+        frames: &'f [TxFrame<'_>],
+        iovecs: &mut FixedVec<IoSlice<'f>, MAX_IOVECS>,
+        counts: &mut FixedVec<usize, MAX_FRAMES>,
+    ) {
+        let mut header_bytes = 0usize;
+        for frame in frames.iter().take(MAX_FRAMES) {
+            let start = iovecs.len();
+            let fits = frame.slices().all(|slice| iovecs.push(IoSlice::new(slice)).is_ok());
+            let count = iovecs.len() - start;
+            header_bytes = header_bytes.saturating_add(HEADER_BYTES + IOVEC_BYTES * count);
+            if !fits || header_bytes > self.max_header_bytes {
+                iovecs.truncate(start);
+                return;
+            }
+            let _ = counts.push(count);
+        }
+    }
+
+    /// One frame that is too much for a batch.
+    #[cold]
+    fn send_alone(&self, frames: &[TxFrame<'_>]) -> Result<usize, FdError> {
+        let Some(frame) = frames.first() else { return Ok(0) };
+        let mut tail = Vec::new();
+        let iovecs = self.vectors(frame, &mut tail);
+        let mut control = SendAncillaryBuffer::default();
+        self.call("sendmsg", || sendmsg(&self.fd, &iovecs, &mut control, SEND_FLAGS))?;
+        Ok(1)
+    }
+
+    /// One call a frame, as far as they go.
+    fn write_each(&self, frames: &[TxFrame<'_>]) -> Result<usize, FdError> {
+        for (sent, frame) in frames.iter().enumerate() {
+            match self.write(frame) {
+                Ok(()) => {}
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => return Ok(sent),
+            }
+        }
+        Ok(frames.len())
+    }
+
+    fn write(&self, frame: &TxFrame<'_>) -> Result<(), FdError> {
+        let mut slices = frame.slices();
+        let (first, second, third) = (slices.next(), slices.next(), slices.next());
+        let fd = self.fd.as_fd();
+        match (first, second, third) {
+            // One slice, the cheapest: no I/O vector at all.
+            (Some(only), None, _) => self.call("write", || rustix::io::write(fd, only)),
+            (Some(first), Some(second), None) => {
+                self.call("writev", || rustix::io::writev(fd, &[IoSlice::new(first), IoSlice::new(second)]))
+            }
+            _ => self.write_vectors(frame),
+        }
+        .map(|_| ())
+    }
+
+    #[cold]
+    fn write_vectors(&self, frame: &TxFrame<'_>) -> Result<usize, FdError> {
+        let mut tail = Vec::new();
+        let iovecs = self.vectors(frame, &mut tail);
+        self.call("writev", || rustix::io::writev(&self.fd, &iovecs))
+    }
+
+    /// The I/O vectors of one frame. Beyond what one call takes, the last parts are copied together into `tail`, once.
+    fn vectors<'f>(&self, frame: &'f TxFrame<'_>, tail: &'f mut Vec<u8>) -> Vec<IoSlice<'f>> {
+        let most = (self.max_header_bytes / IOVEC_BYTES).clamp(1, MAX_IOVECS_OF_FRAME);
+        if frame.slices().count() <= most {
+            return frame.slices().map(IoSlice::new).collect();
+        }
+        tail.extend(frame.slices().skip(most - 1).flatten());
+        frame.slices().take(most - 1).chain([tail.as_slice()]).map(IoSlice::new).collect()
+    }
+
+    /// Repeats an interrupted call (rule E1) and classifies its error.
+    #[inline]
+    fn call<T>(&self, name: &'static str, mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, FdError> {
+        rustix::io::retry_on_intr(&mut call).map_err(|errno| self.error(name, errno))
+    }
+
+    #[cold]
+    fn error(&self, call: &'static str, errno: Errno) -> FdError {
+        FdError::new(call, errno, send_error(self.fd.kind, self.fd(), errno))
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Never block, and never raise SIGPIPE (send(2)).
+const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+
+impl<F: AsFd> TxQueue for FdTx<F> {
+    type Error = FdError;
+
+    fn send(&self, frames: &[TxFrame<'_>]) -> Result<usize, FdError> {
+        match frames {
+            [] => Ok(0),
+            _ if self.fd.kind.is_socket() => self.send_many(frames),
+            _ => self.write_each(frames),
+        }
+    }
+
+    fn wait(&self, refused: ErrorKind, timeout: Duration) -> Result<Wake, FdError> {
+        if refused == ErrorKind::NoBuffers {
+            return Ok(pause(&self.stop, timeout.min(NO_BUFFERS_PAUSE)));
+        }
+        wait(self.fd(), &self.stop, PollFlags::OUT, Some(timeout)).map(|readiness| readiness.wake)
+    }
+}
