@@ -9,10 +9,9 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use crate::error::{FdError, SetupError};
 use crate::mode::{DispatchMode, FdOptions};
 use crate::probe::{FdKind, probe};
-use crate::readv::ReadvRx;
-use crate::recvmmsg::RecvMmsgRx;
-use crate::rx::{FdRx, Source};
+use crate::rx::FdRx;
 use crate::send::FdTx;
+use crate::source::Source;
 use crate::sys::mmsg::MAX_MESSAGES;
 
 /// A channel over a file descriptor: owned ([`OwnedFd`]) or borrowed (anything that is [`AsFd`], for as long as the channel lives).
@@ -45,10 +44,7 @@ impl<F: AsFd> FdIo<F> {
         let fd = Arc::new(Fd::new(fd, kind)?);
         let stop = FdStop(Arc::new(StopFd::new()?));
         let source = Source::new(Arc::clone(&fd), stop.clone());
-        let rx = match mode {
-            DispatchMode::RecvMmsg => FdRx::RecvMmsg(RecvMmsgRx::new(source, batch, frame_len)?),
-            DispatchMode::Readv | DispatchMode::PacketMmap => FdRx::Readv(ReadvRx::new(source, batch, frame_len)),
-        };
+        let rx = FdRx::new(source, mode, batch, frame_len)?;
         let frames_per_send = if kind.is_socket() { MAX_MESSAGES } else { 1 };
         let limits = Limits::new(frame_len).with_frames_per_send(frames_per_send);
         Ok(Self { fd, stop, rx, limits, max_header_bytes: options.max_syscall_header_bytes })
@@ -61,10 +57,7 @@ impl<F: AsFd> FdIo<F> {
 
     /// How frames are received.
     pub const fn dispatch_mode(&self) -> DispatchMode {
-        match self.rx {
-            FdRx::Readv(_) => DispatchMode::Readv,
-            FdRx::RecvMmsg(_) => DispatchMode::RecvMmsg,
-        }
+        self.rx.dispatch_mode()
     }
 }
 

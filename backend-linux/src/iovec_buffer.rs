@@ -12,7 +12,7 @@ pub const BUF_CONFIG: [usize; 10] = [128, 256, 256, 512, 1024, 2048, 4096, 8192,
 
 /// Reads a frame into several views and hands out only those that it filled (origin: `iovecBuffer`).
 ///
-/// [`ReadvRx`](crate::ReadvRx) reads into one contiguous slot and lends it, which is cheaper. This is for callers who want to own a frame without
+/// [`FdRx`](crate::FdRx) reads into one contiguous slot and lends it, which is cheaper. This is for callers who want to own a frame without
 /// copying it and without spending a buffer of the largest size on it: a frame of 100 bytes takes one view of 128.
 #[derive(Debug)]
 pub struct IovecBuffer {

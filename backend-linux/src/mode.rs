@@ -48,5 +48,5 @@ impl FdOptions {
     /// Frames in one `recvmmsg` where nothing else is asked.
     pub const RECVMMSG_BATCH: usize = 64;
     /// Frames read before they are lent, where nothing else is asked.
-    pub const READV_BATCH: usize = 1;
+    pub const READV_BATCH: usize = 8;
 }

@@ -1,26 +1,81 @@
+use core::fmt;
 use core::time::Duration;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::os::fd::AsFd;
 
-use fdlink_core::io::{ErrorKind, IoError as _, RxBatch, RxFrame, RxQueue, Wake};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, ioctl_fionread};
+use fdlink_core::io::{RxBatch, RxFrame, RxMeta, RxQueue, Wake};
 
-use crate::classify::receive_error;
-use crate::error::FdError;
-use crate::fd::{Fd, FdStop};
-use crate::probe::FdKind;
-use crate::readv::{ReadvBatch, ReadvRx};
-use crate::recvmmsg::{RecvMmsgBatch, RecvMmsgRx};
-use crate::wait::wait;
+use crate::error::{FdError, SetupError};
+use crate::mode::DispatchMode;
+use crate::readv::ReadSlots;
+use crate::source::Source;
+use crate::sys::mmsg::MessageSlots;
 
-/// Receives from a descriptor, in the mode chosen when the channel was opened.
-#[derive(Debug)]
-pub enum FdRx<F: AsFd> {
-    /// One frame a call.
-    Readv(ReadvRx<F>),
-    /// Many frames a call.
-    RecvMmsg(RecvMmsgRx<F>),
+/// Receives from a descriptor into slots of its own, in the mode chosen when the channel was opened, and keeps what the caller's
+/// budget leaves.
+///
+/// ```text
+///           taken      end          filled
+///             ▼         ▼             ▼
+/// slots  │ … │ on loan │ kept        │ empty … │
+/// ```
+pub struct FdRx<F: AsFd> {
+    source: Source<F>,
+    slots: Slots,
+    /// Length of the message in each slot, as the kernel told it.
+    lens: Box<[usize]>,
+    filled: usize,
+    taken: usize,
+}
+
+/// Receive memory, and how it is filled.
+enum Slots {
+    Read(ReadSlots),
+    Message(MessageSlots),
+}
+
+impl<F: AsFd> FdRx<F> {
+    pub(crate) fn new(
+        source: Source<F>,
+        mode: DispatchMode,
+        batch: usize,
+        frame_len: usize,
+    ) -> Result<Self, SetupError> {
+        let slots = match mode {
+            DispatchMode::RecvMmsg => MessageSlots::new(batch, frame_len).map(Slots::Message),
+            DispatchMode::Readv | DispatchMode::PacketMmap => ReadSlots::new(batch, frame_len).map(Slots::Read),
+        };
+        let slots = slots.map_err(SetupError::system("mmap"))?;
+        Ok(Self { source, slots, lens: vec![0; batch].into(), filled: 0, taken: 0 })
+    }
+
+    pub(crate) const fn dispatch_mode(&self) -> DispatchMode {
+        match self.slots {
+            Slots::Read(_) => DispatchMode::Readv,
+            Slots::Message(_) => DispatchMode::RecvMmsg,
+        }
+    }
+
+    /// Receives what is there now; returns the number of calls.
+    fn fill(&mut self, budget: usize) -> Result<usize, FdError> {
+        self.source.check()?;
+        (self.filled, self.taken) = (0, 0);
+        let filled = match &mut self.slots {
+            Slots::Read(slots) => slots.fill(&mut self.source, &mut self.lens, budget)?,
+            Slots::Message(slots) => slots.fill(&mut self.source, &mut self.lens)?,
+        };
+        self.filled = filled.frames;
+        if self.filled == 0 {
+            self.source.check()?;
+        }
+        Ok(filled.calls)
+    }
+}
+
+/// What filling the slots gave.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Filled {
+    pub(crate) frames: usize,
+    pub(crate) calls: usize,
 }
 
 impl<F: AsFd> RxQueue for FdRx<F> {
@@ -32,144 +87,59 @@ impl<F: AsFd> RxQueue for FdRx<F> {
 
     #[inline]
     fn poll(&mut self, budget: usize) -> Result<FdBatch<'_>, FdError> {
-        match self {
-            Self::Readv(rx) => rx.poll(budget).map(FdBatch::Readv),
-            Self::RecvMmsg(rx) => rx.poll(budget).map(FdBatch::RecvMmsg),
-        }
+        let calls = if self.taken == self.filled && budget > 0 { self.fill(budget)? } else { 0 };
+        let end = self.filled.min(self.taken.saturating_add(budget));
+        let (memory, stride, frame_len) = match &mut self.slots {
+            Slots::Read(slots) => slots.memory(),
+            Slots::Message(slots) => slots.memory(),
+        };
+        Ok(FdBatch { memory, stride, frame_len, lens: &self.lens, taken: &mut self.taken, end, calls })
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Wake, FdError> {
-        match self {
-            Self::Readv(rx) => rx.wait(timeout),
-            Self::RecvMmsg(rx) => rx.wait(timeout),
-        }
+        self.source.wait(self.taken < self.filled, timeout)
+    }
+}
+
+impl<F: AsFd + fmt::Debug> fmt::Debug for FdRx<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FdRx")
+            .field("source", &self.source)
+            .field("mode", &self.dispatch_mode())
+            .finish_non_exhaustive()
     }
 }
 
 /// Frames on loan from an [`FdRx`].
 #[derive(Debug)]
-pub enum FdBatch<'q> {
-    /// From [`FdRx::Readv`].
-    Readv(ReadvBatch<'q>),
-    /// From [`FdRx::RecvMmsg`].
-    RecvMmsg(RecvMmsgBatch<'q>),
+pub struct FdBatch<'q> {
+    memory: &'q mut [u8],
+    stride: usize,
+    frame_len: usize,
+    lens: &'q [usize],
+    taken: &'q mut usize,
+    end: usize,
+    calls: usize,
 }
 
 impl RxBatch for FdBatch<'_> {
     #[inline]
     fn len(&self) -> usize {
-        match self {
-            Self::Readv(batch) => batch.len(),
-            Self::RecvMmsg(batch) => batch.len(),
-        }
+        self.end - *self.taken
     }
 
     #[inline]
     fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
-        let (readv, recvmmsg) = match self {
-            Self::Readv(batch) => (Some(batch.frames()), None),
-            Self::RecvMmsg(batch) => (None, Some(batch.frames())),
-        };
-        readv.into_iter().flatten().chain(recvmmsg.into_iter().flatten())
+        let Self { memory, stride, frame_len, lens, taken, end, .. } = self;
+        let lens = lens.get(**taken..*end).unwrap_or_default();
+        let slots = memory.get_mut(**taken * *stride..).unwrap_or_default().chunks_exact_mut(*stride);
+        lens.iter().zip(slots).map(move |(len, slot)| {
+            **taken += 1;
+            RxFrame { meta: RxMeta::new(*len), bytes: slot.split_at_mut((*len).min(*frame_len)).0 }
+        })
     }
 
     fn calls(&self) -> usize {
-        match self {
-            Self::Readv(batch) => batch.calls(),
-            Self::RecvMmsg(batch) => batch.calls(),
-        }
+        self.calls
     }
-}
-
-/// A descriptor to receive from, and whether it has come to its end.
-#[derive(Debug)]
-pub(crate) struct Source<F: AsFd> {
-    fd: Arc<Fd<F>>,
-    stop: FdStop,
-    end: Option<FdError>,
-    /// An error that came behind frames of the same batch.
-    deferred: Option<FdError>,
-}
-
-impl<F: AsFd> Source<F> {
-    pub(crate) const fn new(fd: Arc<Fd<F>>, stop: FdStop) -> Self {
-        Self { fd, stop, end: None, deferred: None }
-    }
-
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-
-    /// Reports the end for ever (rule R7), and a deferred error once.
-    pub(crate) fn check(&mut self) -> Result<(), FdError> {
-        match self.end.or_else(|| self.deferred.take()) {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-
-    /// Keeps an error until the frames in front of it were lent.
-    pub(crate) const fn defer(&mut self, error: FdError) {
-        self.deferred = Some(error);
-    }
-
-    /// Sorts a failed call: `Ok(true)` to call again, `Ok(false)` when nothing is there now.
-    pub(crate) fn judge(&mut self, call: &'static str, errno: Errno) -> Result<bool, FdError> {
-        match errno {
-            Errno::INTR => return Ok(true),
-            Errno::AGAIN => return Ok(false),
-            // A unix socket reports once that the peer closed with data unread, ahead of what it had sent itself: read on (rule R7).
-            Errno::CONNRESET if matches!(self.fd.kind, FdKind::Seqpacket | FdKind::Datagram) => return Ok(true),
-            _ => {}
-        }
-        let error = FdError::new(call, errno, receive_error(self.fd.kind, self.fd(), errno));
-        if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Fatal) {
-            self.end = Some(error);
-        }
-        Err(error)
-    }
-
-    /// Tells whether a message of length 0 was the end of the stream, and remembers it.
-    ///
-    /// Only a seqpacket socket has such an end. A record of zero bytes looks the same; the end comes with a hang-up and an empty queue
-    /// (unix(7); tested on Linux 6.18).
-    pub(crate) fn is_end_of_stream(&mut self) -> bool {
-        let ended = self.fd.kind == FdKind::Seqpacket && is_hung_up(self.fd()) && is_drained(self.fd());
-        if ended {
-            self.set_closed("recvmsg");
-        }
-        ended
-    }
-
-    /// `kept`: frames are there without asking the kernel.
-    pub(crate) fn wait(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
-        if self.stop.is_stopped() {
-            return Ok(Wake::Stopped);
-        }
-        if kept || self.end.is_some() || self.deferred.is_some() {
-            return Ok(Wake::Ready);
-        }
-        let readiness = wait(self.fd.as_fd(), &self.stop, PollFlags::IN | PollFlags::RDHUP, timeout)?;
-        // A datagram socket that was shut down stays readable for ever and gives nothing.
-        let shut_down = self.fd.kind == FdKind::Datagram && readiness.events.contains(PollFlags::RDHUP);
-        if shut_down && is_drained(self.fd()) {
-            self.set_closed("poll");
-        }
-        Ok(readiness.wake)
-    }
-
-    fn set_closed(&mut self, call: &'static str) {
-        self.end = Some(FdError::new(call, Errno::PIPE, ErrorKind::Closed));
-    }
-}
-
-fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN | PollFlags::RDHUP)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut fds, Some(&now)).is_ok()
-        && fds.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::RDHUP))
-}
-
-fn is_drained(fd: BorrowedFd<'_>) -> bool {
-    ioctl_fionread(fd).is_ok_and(|bytes| bytes == 0)
 }

@@ -232,3 +232,31 @@ impl From<Device> for OwnedFd {
         device.fd
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_bad(name: &str) -> bool {
+        matches!(TunTap::tap(name).check(), Err(SetupError::BadOption { option: "name", .. }))
+    }
+
+    #[test]
+    fn names_that_the_kernel_would_not_take_are_refused() {
+        let bad =
+            [".", "..", "a/b", "a:b", "a b", "a\u{b}b", "a\0b", "\u{e0}", "0123456789abcdef", "a%", "a%s", "%d%d"];
+        assert_eq!(bad.into_iter().find(|name| !is_bad(name)), None);
+    }
+
+    #[test]
+    fn names_and_templates_are_taken() {
+        let good = ["", "a", "...", "tap%d", "%dtap", "eth0.100", "\u{e4}", "0123456789abcde"];
+        assert_eq!(good.into_iter().find(|name| TunTap::tun(name).check().is_err()), None);
+    }
+
+    #[test]
+    fn several_queues_are_refused() {
+        let refused = TunTap::tap("").multi_queue(true).check();
+        assert!(matches!(refused, Err(SetupError::Unavailable { option: "multi_queue", .. })));
+    }
+}

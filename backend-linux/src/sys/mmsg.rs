@@ -41,8 +41,10 @@ impl MessageSlots {
         Ok(Self { memory, headers, _iovecs: iovecs, stride, slot_len })
     }
 
-    pub(crate) fn slots(&self) -> usize {
-        self.headers.len()
+    /// The bytes of all slots, their distance, and the longest message.
+    #[inline]
+    pub(crate) const fn memory(&mut self) -> (&mut [u8], usize, usize) {
+        (self.memory.bytes_mut(), self.stride, self.slot_len)
     }
 
     /// Receives what is there now, at most one message a slot, and returns how many slots were filled, from the first on. Never blocks.
@@ -61,21 +63,10 @@ impl MessageSlots {
         usize::try_from(received).map_err(|_| last_errno())
     }
 
-    /// The real length of the message in `slot`.
-    pub(crate) fn len(&self, slot: usize) -> usize {
-        self.headers.get(slot).map_or(0, |header| header.msg_len as usize)
-    }
-
-    /// The messages from `slot` on: real length, and the bytes that fit.
-    pub(crate) fn messages(&mut self, slot: usize) -> impl Iterator<Item = (usize, &mut [u8])> {
-        let slot_len = self.slot_len;
-        let slots = self.memory.bytes_mut().chunks_exact_mut(self.stride).skip(slot);
-        let headers = self.headers.iter().skip(slot);
-        slots.zip(headers).map(move |(bytes, header)| {
-            let len = header.msg_len as usize;
-            let kept = len.min(slot_len).min(bytes.len());
-            (len, bytes.split_at_mut(kept).0)
-        })
+    /// The real length of the message in each slot.
+    #[inline]
+    pub(crate) fn lens(&self) -> impl Iterator<Item = usize> {
+        self.headers.iter().map(|header| header.msg_len as usize)
     }
 }
 

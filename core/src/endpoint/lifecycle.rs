@@ -3,6 +3,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use spin::Mutex;
 
 use super::state::{Event, State, StateError};
+use crate::error::ReceiverError;
 
 /// The state of an endpoint, how many receivers are out, and how many queues still live.
 #[derive(Debug)]
@@ -53,11 +54,14 @@ impl Lifecycle {
     }
 
     /// Lends a receiver out, if the endpoint is attached and `take` finds one.
-    pub(crate) fn receiver_out<T>(&self, take: impl FnOnce() -> Option<T>) -> Option<T> {
+    pub(crate) fn receiver_out<T>(&self, take: impl FnOnce() -> Option<T>) -> Result<T, ReceiverError> {
         let mut inner = self.inner.lock();
-        let taken = take()?;
+        if !inner.state.is_attached() {
+            return Err(ReceiverError::NotAttached);
+        }
+        let taken = take().ok_or(ReceiverError::Taken)?;
         inner.receivers += 1;
-        Some(taken)
+        Ok(taken)
     }
 
     pub(crate) fn receiver_back(&self) {

@@ -82,11 +82,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Endpoint<IO, Q> {
     /// [`ReceiverError`]: not attached, no such queue, or taken.
     pub fn receiver(&self, index: usize) -> Result<Receiver<'_, IO>, ReceiverError> {
         let queue = self.queues().get(index).ok_or(ReceiverError::NoSuchQueue)?;
-        let lifecycle = &self.shared.lifecycle;
-        if !lifecycle.state().is_attached() {
-            return Err(ReceiverError::NotAttached);
-        }
-        let rx = lifecycle.receiver_out(|| queue.take_rx()).ok_or(ReceiverError::Taken)?;
+        let rx = self.shared.lifecycle.receiver_out(|| queue.take_rx())?;
         Ok(Receiver::new(&self.shared, queue, rx))
     }
 

@@ -16,6 +16,11 @@ pub struct MuxedInjectableEndpoint<'e> {
     routes: &'e [Route<'e>],
 }
 
+/// True if both are the same endpoint.
+fn is_same(a: &dyn InjectableLinkEndpoint, b: &dyn InjectableLinkEndpoint) -> bool {
+    core::ptr::addr_eq(a, b)
+}
+
 /// Where packets for one address go.
 pub type Route<'e> = (IpAddr, &'e dyn InjectableLinkEndpoint);
 
@@ -32,8 +37,12 @@ impl<'e> MuxedInjectableEndpoint<'e> {
         Ok(Self { routes })
     }
 
+    /// Each endpoint once, however many addresses lead to it.
     fn endpoints(&self) -> impl Iterator<Item = &'e dyn InjectableLinkEndpoint> {
-        self.routes.iter().map(|(_, endpoint)| *endpoint)
+        let is_first = |(at, (_, endpoint)): &(usize, &Route<'e>)| {
+            !self.routes.iter().take(*at).any(|(_, earlier)| is_same(*earlier, *endpoint))
+        };
+        self.routes.iter().enumerate().filter(is_first).map(|(_, (_, endpoint))| *endpoint)
     }
 
     fn route(&self, destination: Option<IpAddr>) -> Result<&'e dyn InjectableLinkEndpoint, WriteError> {
@@ -143,7 +152,13 @@ impl LinkEndpoint for MuxedInjectableEndpoint<'_> {
     fn write_packets(&self, packets: &mut [Packet<'_>]) -> Result<Written, WriteError> {
         let mut total = Written::default();
         let mut error = None;
-        for packet in packets.iter_mut().filter(|p| p.status() == TxStatus::Pending) {
+        for at in 0..packets.len() {
+            let (earlier, rest) = packets.split_at_mut(at);
+            let Some(packet) = rest.first_mut().filter(|packet| packet.status() == TxStatus::Pending) else { continue };
+            if total.pending > 0 && self.must_wait(packet, earlier) {
+                total.pending += 1;
+                continue;
+            }
             match self.write_packet(packet) {
                 Ok(written) => total = total + written,
                 Err(e) => {
@@ -164,6 +179,13 @@ impl LinkEndpoint for MuxedInjectableEndpoint<'_> {
 }
 
 impl MuxedInjectableEndpoint<'_> {
+    /// True if an earlier packet for the same endpoint is still pending: this one must not overtake it.
+    fn must_wait(&self, packet: &Packet<'_>, earlier: &[Packet<'_>]) -> bool {
+        let Ok(endpoint) = self.route(packet.remote()) else { return false };
+        let pending = earlier.iter().filter(|earlier| earlier.status() == TxStatus::Pending);
+        pending.filter_map(|earlier| self.route(earlier.remote()).ok()).any(|other| is_same(other, endpoint))
+    }
+
     fn write_packet(&self, packet: &mut Packet<'_>) -> Result<Written, WriteError> {
         let endpoint = self.route(packet.remote())?;
         endpoint.write_packets(core::slice::from_mut(packet))

@@ -77,7 +77,7 @@ pub enum TxPolicy {
     Drop,
     /// Wait for writability, then try again; after the last attempt leave the rest pending, as [`TxPolicy::Return`] does.
     Wait {
-        /// How often to wait in one call, at most.
+        /// How often to wait in one call, at most, all queues together.
         attempts: u32,
         /// How long each time, at most.
         timeout: Duration,

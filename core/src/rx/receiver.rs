@@ -3,6 +3,7 @@ use core::time::Duration;
 
 use crate::counters::{DropCause, QueueCounters, RxCounters};
 use crate::dispatcher::{LinkEvent, NetworkDispatcher};
+use crate::endpoint::state::State;
 use crate::endpoint::{Queue, Shared};
 use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
 use crate::packet::RxPacket;
@@ -41,8 +42,10 @@ impl<E: fmt::Display> fmt::Display for Ended<E> {
 }
 
 impl<'e, IO: RawIo> Receiver<'e, IO> {
-    pub(crate) const fn new(shared: &'e Shared, queue: &'e Queue<IO>, rx: IO::Rx) -> Self {
-        Self { shared, queue, rx: Some(rx), link_down: false }
+    /// A receiver that follows one that saw the link go down sees it come up.
+    pub(crate) fn new(shared: &'e Shared, queue: &'e Queue<IO>, rx: IO::Rx) -> Self {
+        let link_down = shared.lifecycle.state() == State::Down;
+        Self { shared, queue, rx: Some(rx), link_down }
     }
 
     /// Delivers what is there now, at most one batch ([`Options::rx_budget`](crate::Options::rx_budget) frames), and returns how many
@@ -71,6 +74,36 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
             Ok(taken) => self.after_poll(taken, dispatcher),
             Err(error) => self.after_error(error, dispatcher),
         }
+    }
+
+    /// True if a frame is there to [`take`](Receiver::take). Takes none: it stays queued (rule R4). Never blocks.
+    #[cfg(feature = "smoltcp")]
+    pub(crate) fn peek<D: NetworkDispatcher + ?Sized>(&mut self, dispatcher: &mut D) -> Result<bool, Ended<IO::Error>> {
+        let rx = self.rx.as_mut().filter(|_| self.shared.lifecycle.state().is_receiving());
+        let Some(rx) = rx else {
+            return Err(self.finish(Ended::Detached, dispatcher));
+        };
+        match rx.poll(1).map(|batch| (batch.len(), batch.calls())) {
+            Ok((len, calls)) => {
+                self.queue.counters.add_rx(&RxCounters { calls, ..RxCounters::default() });
+                self.after_poll(len, dispatcher).map(|len| len > 0)
+            }
+            Err(error) => self.after_error(error, dispatcher).map(|_| false),
+        }
+    }
+
+    /// Takes the frame that [`peek`](Receiver::peek) found, counts it, and lends it to `f`; an empty one if it is dropped.
+    ///
+    /// Between the two there is no error to lose: a frame that was lent and not taken is lent again (rule R4).
+    #[cfg(feature = "smoltcp")]
+    pub(crate) fn take<R>(&mut self, f: impl FnOnce(&[u8]) -> R) -> R {
+        let filter = self.shared.filter();
+        let Some(Ok(mut batch)) = self.rx.as_mut().map(|rx| rx.poll(1)) else {
+            return f(&[]);
+        };
+        let mut tally = Tally::new(&self.queue.counters);
+        tally.rx.calls = batch.calls();
+        f(accept_one(&mut batch, &filter, &mut tally))
     }
 
     /// Waits until a [`poll`](Receiver::poll) may find something, or `timeout` has passed (`None`: for ever).
@@ -198,6 +231,21 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
         }
     }
     tally.rx.received
+}
+
+#[cfg(feature = "smoltcp")]
+fn accept_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, tally: &mut Tally<'_>) -> &'b [u8] {
+    let Some(frame) = batch.frames().next() else { return &[] };
+    match filter.accept(&frame) {
+        Ok(_) => {
+            tally.delivered(frame.bytes.len());
+            frame.bytes
+        }
+        Err(cause) => {
+            tally.dropped(&frame, cause);
+            &[]
+        }
+    }
 }
 
 /// Counts of one batch, published when it goes out of scope: also when a dispatcher panics.

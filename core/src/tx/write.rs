@@ -39,8 +39,9 @@ pub(crate) fn write_packets<IO: RawIo>(
     shared.check_writable()?;
     let mut written = Written::default();
     prepare(shared, queues, packets, &mut written);
+    let mut attempts = 0;
     for (index, queue) in queues.iter().enumerate() {
-        write_queue(shared, queue, index, packets, &mut written);
+        write_queue(shared, queue, index, packets, &mut attempts, &mut written);
     }
     Ok(written)
 }
@@ -89,14 +90,14 @@ fn write_queue<IO: RawIo>(
     queue: &Queue<IO>,
     index: usize,
     packets: &mut [Packet<'_>],
+    attempts: &mut u32,
     written: &mut Written,
 ) {
-    let mut attempts = 0;
     let mut start = 0;
     while written.pending > 0 {
         let mut batch = Batch::gather(packets, start, index);
         let Some(next) = batch.next_start() else { return };
-        let blocked = batch.send(queue, shared.config.options.tx_policy, &mut attempts);
+        let blocked = batch.send(queue, shared.config.options.tx_policy, attempts);
         let outcomes = batch.into_outcomes();
         for (at, status) in outcomes {
             let Some(packet) = packets.get_mut(at) else { continue };

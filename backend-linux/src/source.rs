@@ -1,0 +1,106 @@
+use core::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use fdlink_core::io::{ErrorKind, IoError as _, Wake};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionread};
+
+use crate::classify::receive_error;
+use crate::error::FdError;
+use crate::fd::{Fd, FdStop};
+use crate::probe::FdKind;
+use crate::wait::wait;
+
+/// A descriptor to receive from, and whether it has come to its end.
+#[derive(Debug)]
+pub(crate) struct Source<F: AsFd> {
+    fd: Arc<Fd<F>>,
+    stop: FdStop,
+    end: Option<FdError>,
+    /// An error that came behind frames of the same batch.
+    deferred: Option<FdError>,
+}
+
+impl<F: AsFd> Source<F> {
+    pub(crate) const fn new(fd: Arc<Fd<F>>, stop: FdStop) -> Self {
+        Self { fd, stop, end: None, deferred: None }
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Reports the end for ever (rule R7), and a deferred error once.
+    pub(crate) fn check(&mut self) -> Result<(), FdError> {
+        match self.end.or_else(|| self.deferred.take()) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps an error until the frames in front of it were lent.
+    pub(crate) const fn defer(&mut self, error: FdError) {
+        self.deferred = Some(error);
+    }
+
+    /// Sorts a failed call: `Ok(true)` to call again, `Ok(false)` when nothing is there now.
+    pub(crate) fn judge(&mut self, call: &'static str, errno: Errno) -> Result<bool, FdError> {
+        match errno {
+            Errno::INTR => return Ok(true),
+            Errno::AGAIN => return Ok(false),
+            // A unix socket reports once that the peer closed with data unread, ahead of what it had sent itself: read on (rule R7).
+            Errno::CONNRESET if matches!(self.fd.kind, FdKind::Seqpacket | FdKind::Datagram) => return Ok(true),
+            _ => {}
+        }
+        let error = FdError::new(call, errno, receive_error(self.fd.kind, self.fd(), errno));
+        if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Fatal) {
+            self.end = Some(error);
+        }
+        Err(error)
+    }
+
+    /// Tells whether a message of length 0 was the end of the stream, and remembers it.
+    ///
+    /// Only a seqpacket socket has such an end. A record of zero bytes looks the same; the end comes with a hang-up and an empty queue
+    /// (unix(7); tested on Linux 6.18).
+    pub(crate) fn is_end_of_stream(&mut self) -> bool {
+        let ended = self.fd.kind == FdKind::Seqpacket && is_hung_up(self.fd()) && is_drained(self.fd());
+        if ended {
+            self.set_closed("recvmsg");
+        }
+        ended
+    }
+
+    /// `kept`: frames are there without asking the kernel.
+    pub(crate) fn wait(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
+        if self.stop.is_stopped() {
+            return Ok(Wake::Stopped);
+        }
+        if kept || self.end.is_some() || self.deferred.is_some() {
+            return Ok(Wake::Ready);
+        }
+        let readiness = wait(self.fd.as_fd(), &self.stop, PollFlags::IN | PollFlags::RDHUP, timeout)?;
+        // A datagram socket that was shut down stays readable for ever and gives nothing.
+        let shut_down = self.fd.kind == FdKind::Datagram && readiness.events.contains(PollFlags::RDHUP);
+        if shut_down && is_drained(self.fd()) {
+            self.set_closed("poll");
+        }
+        Ok(readiness.wake)
+    }
+
+    fn set_closed(&mut self, call: &'static str) {
+        self.end = Some(FdError::new(call, Errno::PIPE, ErrorKind::Closed));
+    }
+}
+
+fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN | PollFlags::RDHUP)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok()
+        && fds.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::RDHUP))
+}
+
+fn is_drained(fd: BorrowedFd<'_>) -> bool {
+    ioctl_fionread(fd).is_ok_and(|bytes| bytes == 0)
+}

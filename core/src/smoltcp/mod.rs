@@ -1,0 +1,241 @@
+//! A smoltcp [`phy::Device`] over one queue of an endpoint: no allocation, received frames lent in place.
+//!
+//! ```
+//! use fdlink_core::{Endpoint, LinkAddress, LinkEndpoint, Options, Queue, smoltcp::Device};
+//! use smoltcp::iface::{Config, Interface, SocketSet};
+//! use smoltcp::time::Instant;
+//!
+//! # use fdlink_core::io::RawIo;
+//! let link = fdlink_mock::Link::<8, 1514>::new();
+//! let (ours, theirs) = link.ends();
+//! let options = Options { address: LinkAddress([2, 0, 0, 0, 0, 1]), ..Options::default() };
+//! let endpoint = Endpoint::new([Queue::new(ours)], options)?;
+//! endpoint.attach()?;
+//!
+//! let mut device = Device::new(&endpoint, 0)?;
+//! let config = Config::new(device.hardware_address());
+//! let mut interface = Interface::new(config, &mut device, Instant::ZERO);
+//! let mut sockets = SocketSet::new(&mut [][..]);
+//! # drop(theirs.split()); // or this would run for ever
+//! while device.ended().is_none() {
+//!     let now = Instant::ZERO; // from a clock
+//!     interface.poll(now, &mut device, &mut sockets);
+//!     // … the application …
+//!     device.wait(interface.poll_delay(now, &sockets).map(Into::into));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Frames that do not fit the token model
+//!
+//! smoltcp's tokens can neither fail nor decline, so what goes wrong is counted by the endpoint and told beside them:
+//!
+//! - A received frame that the endpoint drops (truncated, a runt, for another address) is counted there and shown to smoltcp as an
+//!   empty one, which it passes over. A token that is not used takes nothing: the frame comes again.
+//! - A frame that the descriptor does not take now stays in the device's one transmit buffer and is tried again first. Until it has left,
+//!   [`transmit`](phy::Device::transmit) gives no token, so smoltcp keeps its data. [`receive`](phy::Device::receive) goes on, or two stacks that
+//!   face each other with both directions full would wait for each other for ever; a reply then takes the place of the frame that was
+//!   held back, which is counted as refused, like a frame that a full network card drops.
+//! - A frame that is refused is counted and kept as [`take_refusal`](Device::take_refusal).
+//! - The end of the queue is kept as [`ended`](Device::ended); there are no tokens after it.
+
+mod egress;
+mod ingress;
+
+use core::fmt;
+use core::time::Duration;
+
+use ::smoltcp::phy::{self, DeviceCapabilities, Medium};
+use ::smoltcp::time::Instant;
+use ::smoltcp::wire::{EthernetAddress, HardwareAddress};
+
+pub use egress::TxToken;
+pub use ingress::RxToken;
+
+use crate::counters::Counters;
+use crate::dispatcher::LinkEvent;
+use crate::endpoint::{Endpoint, LinkEndpoint as _, Queue};
+use crate::error::ReceiverError;
+use crate::io::{RawIo, Wake};
+use crate::packet::Refusal;
+use crate::rx::Ended;
+use egress::Egress;
+use ingress::Ingress;
+
+/// A smoltcp device over one queue of an attached endpoint; see the [module](self).
+///
+/// `N` is the size of the transmit buffer in bytes: the longest frame, link header included.
+pub struct Device<'e, IO: RawIo, Q: AsRef<[Queue<IO>]> = [Queue<IO>; 1], const N: usize = 1514> {
+    ingress: Ingress<'e, IO>,
+    egress: Egress<'e, IO, Q, N>,
+    /// The MTU at the start: smoltcp asks once, and computes with it unchecked.
+    max_frame_len: usize,
+}
+
+impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>> Device<'e, IO, Q> {
+    /// A device over queue `index` for frames of up to 1514 bytes: the usual MTU of 1500 behind an Ethernet header.
+    ///
+    /// # Errors
+    ///
+    /// As for [`with_frame_len`](Device::with_frame_len).
+    pub fn new(endpoint: &'e Endpoint<IO, Q>, index: usize) -> Result<Self, DeviceError> {
+        Self::with_frame_len(endpoint, index)
+    }
+}
+
+impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Device<'e, IO, Q, N> {
+    /// A device over queue `index` for frames of up to `N` bytes: `Device::<_, _, 9014>::with_frame_len(&endpoint, 0)`.
+    ///
+    /// It takes the queue's receiver out until it is dropped, and sends on the same queue. It announces the endpoint's MTU of this
+    /// moment; after [`set_mtu`](crate::LinkEndpoint::set_mtu), make a new device and a new interface.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError`]: the receiver could not be had, or the MTU suits `N` or smoltcp badly.
+    pub fn with_frame_len(endpoint: &'e Endpoint<IO, Q>, index: usize) -> Result<Self, DeviceError> {
+        let mtu = endpoint.mtu();
+        let max_frame_len = endpoint.max_header_length() + mtu.min(MAX_MTU) as usize;
+        if mtu < MIN_MTU {
+            return Err(DeviceError::MtuTooSmall { mtu });
+        }
+        if max_frame_len > N {
+            return Err(DeviceError::BufferTooSmall { len: N, needed: max_frame_len });
+        }
+        let receiver = endpoint.receiver(index).map_err(DeviceError::Receiver)?;
+        let queue = endpoint.queues().get(index).ok_or(DeviceError::Receiver(ReceiverError::NoSuchQueue))?;
+        Ok(Self { ingress: Ingress::new(receiver), egress: Egress::new(endpoint, queue, index), max_frame_len })
+    }
+
+    /// The endpoint's address as smoltcp's `Config` wants it: frames for any other are dropped unless the endpoint is promiscuous.
+    #[must_use]
+    pub fn hardware_address(&self) -> HardwareAddress {
+        let endpoint = self.egress.endpoint;
+        match medium(endpoint) {
+            Medium::Ethernet => HardwareAddress::Ethernet(EthernetAddress(endpoint.link_address().0)),
+            _ => HardwareAddress::Ip,
+        }
+    }
+
+    /// Waits until a poll of the interface may get further, or `timeout` has passed (`None`: for ever).
+    ///
+    /// That is: until a frame has come or, while one is held back, until the descriptor may take it, for 10 ms at most. In the latter case
+    /// smoltcp's own `poll_delay` is often zero, because it has more to send: ask [`flush`](Device::flush) first and give a longer time.
+    ///
+    /// [`Wake::Stopped`]: poll once more, then [`ended`](Device::ended) says why.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Wake {
+        if self.ingress.ended.is_some() {
+            return Wake::Stopped;
+        }
+        if self.egress.flush() { self.ingress.wait(timeout) } else { self.egress.wait(timeout) }
+    }
+
+    /// Tries the frame that is held back, if there is one. True if none is now. A device that is dropped counts its frame as refused.
+    pub fn flush(&mut self) -> bool {
+        self.egress.flush()
+    }
+
+    /// Why nothing more comes, once that is so. It shows when a poll or a [`wait`](Device::wait) meets the end.
+    #[must_use]
+    pub const fn ended(&self) -> Option<&Ended<IO::Error>> {
+        self.ingress.ended.as_ref()
+    }
+
+    /// The newest link event that was not taken yet. An end ([`LinkEvent::is_end`]) comes once for each attachment and queue.
+    pub const fn take_event(&mut self) -> Option<LinkEvent> {
+        self.ingress.events.newest.take()
+    }
+
+    /// Why the last refused frame was refused, if that was not taken yet. Each refusal is in [`counters`](Device::counters).
+    pub const fn take_refusal(&mut self) -> Option<Refusal> {
+        self.egress.refusal.take()
+    }
+
+    /// What passed through the queue so far, by this device and others.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.egress.queue.counters()
+    }
+}
+
+impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> phy::Device for Device<'e, IO, Q, N> {
+    type RxToken<'t>
+        = RxToken<'t, 'e, IO>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = TxToken<'t, 'e, IO, Q, N>
+    where
+        Self: 't;
+
+    /// Both tokens if a frame is there.
+    fn receive(&mut self, _timestamp: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        self.egress.flush();
+        if self.ingress.ended.is_some() || !self.ingress.has_frame() {
+            return None;
+        }
+        Some((RxToken(&mut self.ingress), TxToken(&mut self.egress)))
+    }
+
+    /// A token if the transmit buffer is free.
+    fn transmit(&mut self, _timestamp: Instant) -> Option<Self::TxToken<'_>> {
+        if self.ingress.ended.is_some() || !self.egress.flush() {
+            return None;
+        }
+        Some(TxToken(&mut self.egress))
+    }
+
+    /// The medium follows [`Options::ethernet_header`](crate::Options::ethernet_header); the length includes the link header;
+    /// smoltcp computes and verifies every checksum.
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = medium(self.egress.endpoint);
+        capabilities.max_transmission_unit = self.max_frame_len;
+        capabilities
+    }
+}
+
+fn medium<IO: RawIo, Q: AsRef<[Queue<IO>]>>(endpoint: &Endpoint<IO, Q>) -> Medium {
+    if endpoint.max_header_length() == 0 { Medium::Ip } else { Medium::Ethernet }
+}
+
+/// Why a device could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The receiver of the queue could not be had.
+    Receiver(ReceiverError),
+    /// `N` is too small for the endpoint's MTU and link header.
+    BufferTooSmall {
+        /// `N`, in bytes.
+        len: usize,
+        /// What it takes, in bytes.
+        needed: usize,
+    },
+    /// The endpoint's MTU is below 68 bytes, the least that IPv4 allows (RFC 791): smoltcp subtracts headers from it unchecked.
+    MtuTooSmall {
+        /// The endpoint's MTU, in bytes.
+        mtu: u32,
+    },
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receiver(error) => error.fmt(f),
+            Self::BufferTooSmall { len, needed } => {
+                write!(
+                    f,
+                    "a frame of {needed} bytes does not fit the transmit buffer of {len}: raise N or lower the MTU"
+                )
+            }
+            Self::MtuTooSmall { mtu } => write!(f, "mtu: {mtu} is below {MIN_MTU}, the least that smoltcp works with"),
+        }
+    }
+}
+
+impl core::error::Error for DeviceError {}
+
+/// Also the most that smoltcp 0.14 subtracts: 60 bytes of IPv4 header and 8 of UDP, in its DHCP client.
+const MIN_MTU: u32 = 68;
+/// What the length field of IPv4 can say.
+const MAX_MTU: u32 = 65535;

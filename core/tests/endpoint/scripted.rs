@@ -1,0 +1,136 @@
+//! A channel that answers what a test wrote down, call by call; without a script it takes everything and has nothing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fdlink_core::io::{
+    Channel, ErrorKind, Limits, RawIo, RxBatch, RxFrame, RxMeta, RxQueue, Stop, TxFrame, TxQueue, Wake,
+};
+use fdlink_core::{Endpoint, LinkEndpoint as _, Options, Queue};
+use fdlink_mock::MockError;
+
+/// What a channel is to answer, and what it saw.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    /// One for each `send`: how many frames to take at most, or why none.
+    pub(crate) sends: RefCell<VecDeque<Result<usize, ErrorKind>>>,
+    /// One for each `wait` for room.
+    pub(crate) waits: RefCell<VecDeque<Result<Wake, ErrorKind>>>,
+    /// One for each `poll`.
+    pub(crate) polls: RefCell<VecDeque<Result<Vec<Vec<u8>>, ErrorKind>>>,
+    /// Frames that left.
+    pub(crate) sent: RefCell<Vec<Vec<u8>>>,
+    /// Calls of `send`.
+    pub(crate) calls: Cell<usize>,
+    /// Calls of `wait` for room, with what had been refused.
+    pub(crate) waited: RefCell<Vec<(ErrorKind, Duration)>>,
+    pub(crate) stopped: Cell<bool>,
+}
+
+impl Script {
+    pub(crate) fn sending(answers: impl IntoIterator<Item = Result<usize, ErrorKind>>) -> Self {
+        Self { sends: RefCell::new(answers.into_iter().collect()), ..Self::default() }
+    }
+
+    pub(crate) fn receiving(answers: impl IntoIterator<Item = Result<Vec<Vec<u8>>, ErrorKind>>) -> Self {
+        Self { polls: RefCell::new(answers.into_iter().collect()), ..Self::default() }
+    }
+
+    /// What left so far, without link headers.
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        self.sent.borrow().clone()
+    }
+}
+
+/// An attached endpoint without link header over these scripts, one queue each.
+pub(crate) fn attached<'s>(
+    scripts: impl IntoIterator<Item = &'s Script>,
+    options: Options,
+) -> Endpoint<Scripted<'s>, Vec<Queue<Scripted<'s>>>> {
+    let queues = scripts.into_iter().map(|script| Queue::new(Scripted(script))).collect();
+    let endpoint = Endpoint::new(queues, Options { ethernet_header: false, ..options }).unwrap();
+    endpoint.attach().unwrap();
+    endpoint
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scripted<'s>(pub(crate) &'s Script);
+
+impl<'s> RawIo for Scripted<'s> {
+    type Error = MockError;
+    type Rx = Self;
+    type Tx = Self;
+    type Stop = Self;
+
+    fn limits(&self) -> Limits {
+        Limits::new(1514).with_frames_per_send(64)
+    }
+
+    fn split(self) -> Channel<Self, Self, Self> {
+        Channel { rx: self, tx: self, stop: self }
+    }
+}
+
+impl TxQueue for Scripted<'_> {
+    type Error = MockError;
+
+    fn send(&self, frames: &[TxFrame<'_>]) -> Result<usize, MockError> {
+        self.0.calls.set(self.0.calls.get() + 1);
+        let answer = self.0.sends.borrow_mut().pop_front().unwrap_or(Ok(usize::MAX));
+        let n = answer.map_err(MockError::new)?.min(frames.len());
+        let bytes = frames[..n].iter().map(|frame| frame.slices().collect::<Vec<_>>().concat());
+        self.0.sent.borrow_mut().extend(bytes);
+        Ok(n)
+    }
+
+    fn wait(&self, refused: ErrorKind, timeout: Duration) -> Result<Wake, MockError> {
+        self.0.waited.borrow_mut().push((refused, timeout));
+        self.0.waits.borrow_mut().pop_front().unwrap_or(Ok(Wake::Ready)).map_err(MockError::new)
+    }
+}
+
+impl RxQueue for Scripted<'_> {
+    type Error = MockError;
+    type Batch<'q>
+        = Frames
+    where
+        Self: 'q;
+
+    fn poll(&mut self, budget: usize) -> Result<Frames, MockError> {
+        let answer = self.0.polls.borrow_mut().pop_front().unwrap_or(Ok(Vec::new()));
+        let frames = answer.map_err(MockError::new)?;
+        assert!(frames.len() <= budget, "the script keeps to the budget");
+        Ok(Frames(frames.into()))
+    }
+
+    fn wait(&mut self, _timeout: Option<Duration>) -> Result<Wake, MockError> {
+        Ok(if self.0.stopped.get() { Wake::Stopped } else { Wake::Ready })
+    }
+}
+
+impl Stop for Scripted<'_> {
+    fn stop(&self) {
+        self.0.stopped.set(true);
+    }
+
+    fn rearm(&self) {
+        self.0.stopped.set(false);
+    }
+}
+
+pub(crate) struct Frames(VecDeque<Vec<u8>>);
+
+impl RxBatch for Frames {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
+        self.0.iter_mut().map(|bytes| RxFrame { meta: RxMeta::new(bytes.len()), bytes })
+    }
+
+    fn calls(&self) -> usize {
+        1
+    }
+}
