@@ -45,16 +45,16 @@ impl<F: AsFd> FdTx<F> {
     }
 
     /// One call for as many frames as the caps allow.
-    fn send_many(&self, frames: &[TxFrame<'_>]) -> Result<usize, FdError> {
-        let mut iovecs = FixedVec::<IoSlice<'_>, MAX_IOVECS>::new();
-        let mut counts = FixedVec::<usize, MAX_FRAMES>::new();
+    fn send_many<const FRAMES: usize, const IOVECS: usize>(&self, frames: &[TxFrame<'_>]) -> Result<usize, FdError> {
+        let mut iovecs = FixedVec::<IoSlice<'_>, IOVECS>::new();
+        let mut counts = FixedVec::<usize, FRAMES>::new();
         self.gather(frames, &mut iovecs, &mut counts);
         if counts.is_empty() {
             return self.send_alone(frames);
         }
-        let mut controls = FixedVec::<SendAncillaryBuffer<'_, '_, '_>, MAX_FRAMES>::new();
+        let mut controls = FixedVec::<SendAncillaryBuffer<'_, '_, '_>, FRAMES>::new();
         controls.extend(counts.iter().map(|_| SendAncillaryBuffer::default()));
-        let mut messages = FixedVec::<MMsgHdr<'_>, MAX_FRAMES>::new();
+        let mut messages = FixedVec::<MMsgHdr<'_>, FRAMES>::new();
         let mut rest = iovecs.as_slice();
         for (count, control) in counts.iter().zip(&mut controls) {
             let (message, others) = rest.split_at(*count);
@@ -66,14 +66,14 @@ impl<F: AsFd> FdTx<F> {
     }
 
     /// Takes frames until a cap is met: number of frames, number of I/O vectors, header bytes.
-    fn gather<'f>(
+    fn gather<'f, const FRAMES: usize, const IOVECS: usize>(
         &self,
         frames: &'f [TxFrame<'_>],
-        iovecs: &mut FixedVec<IoSlice<'f>, MAX_IOVECS>,
-        counts: &mut FixedVec<usize, MAX_FRAMES>,
+        iovecs: &mut FixedVec<IoSlice<'f>, IOVECS>,
+        counts: &mut FixedVec<usize, FRAMES>,
     ) {
         let mut header_bytes = 0usize;
-        for frame in frames.iter().take(MAX_FRAMES) {
+        for frame in frames.iter().take(FRAMES) {
             let start = iovecs.len();
             let fits = frame.slices().all(|slice| iovecs.push(IoSlice::new(slice)).is_ok());
             let count = iovecs.len() - start;
@@ -109,15 +109,14 @@ impl<F: AsFd> FdTx<F> {
         Ok(frames.len())
     }
 
+    #[inline]
     fn write(&self, frame: &TxFrame<'_>) -> Result<(), FdError> {
-        let mut slices = frame.slices();
-        let (first, second, third) = (slices.next(), slices.next(), slices.next());
-        let fd = self.fd.as_fd();
-        match (first, second, third) {
+        let fd = self.fd();
+        match (frame.header, frame.parts) {
             // One slice, the cheapest: no I/O vector at all.
-            (Some(only), None, _) => self.call("write", || rustix::io::write(fd, only)),
-            (Some(first), Some(second), None) => {
-                self.call("writev", || rustix::io::writev(fd, &[IoSlice::new(first), IoSlice::new(second)]))
+            ([], [only]) => self.call("write", || rustix::io::write(fd, only)),
+            (header, [only]) => {
+                self.call("writev", || rustix::io::writev(fd, &[IoSlice::new(header), IoSlice::new(only)]))
             }
             _ => self.write_vectors(frame),
         }
@@ -166,7 +165,9 @@ impl<F: AsFd> TxQueue for FdTx<F> {
     fn send(&self, frames: &[TxFrame<'_>]) -> Result<usize, FdError> {
         match frames {
             [] => Ok(0),
-            _ if self.fd.kind.is_socket() => self.send_many(frames),
+            // The room of a full batch does not pay for one frame alone.
+            [_] if self.fd.kind.is_socket() => self.send_many::<1, 4>(frames),
+            _ if self.fd.kind.is_socket() => self.send_many::<MAX_FRAMES, MAX_IOVECS>(frames),
             _ => self.write_each(frames),
         }
     }

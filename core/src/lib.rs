@@ -13,9 +13,9 @@
 //!             ─► batch dropped: every slot back to its owner
 //!
 //! transmit  LinkEndpoint::write_packets ─► unfit? (yes ─► refused)         tx/write.rs
-//!             ─► link header                                               endpoint/mod.rs, wire/ethernet.rs
+//!             ─► link header                                               tx/header.rs, wire/ethernet.rs
 //!             ─► grouped by queue (flow hash), order kept                  tx/write.rs, tx/batch.rs
-//!             ─► TxQueue::send: many frames, one call                      io/tx.rs, the backend
+//!             ─► TxQueue::send: many frames, one call; wait? drop?         tx/sender.rs, io/tx.rs, the backend
 //!             ─► what became of each packet                                packet.rs
 //! ```
 //!

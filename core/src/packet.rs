@@ -1,5 +1,6 @@
 //! Packets on their way through an endpoint: [`Packet`] going out, [`RxPacket`] coming in.
 
+use core::cell::Cell;
 use core::net::IpAddr;
 
 use crate::io::{ErrorKind, RxMeta};
@@ -11,7 +12,7 @@ use crate::wire::{EtherType, LinkAddress};
 /// The payload is borrowed in parts and never copied. [`status`](Packet::status) is written by
 /// [`write_packets`](crate::LinkEndpoint::write_packets), so the same slice can be handed in again: packets that were sent or refused
 /// are passed over, pending ones are tried.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Packet<'p> {
     parts: &'p [&'p [u8]],
     protocol: EtherType,
@@ -19,8 +20,12 @@ pub struct Packet<'p> {
     destination: LinkAddress,
     remote: Option<IpAddr>,
     hash: u32,
-    header: LinkHeader,
-    status: TxStatus,
+    link_header: [u8; HEADER_LEN],
+    /// How much of `link_header` is there.
+    link_header_len: u8,
+    is_framed: bool,
+    /// Written while the frames of a batch borrow the packet's header.
+    status: Cell<TxStatus>,
     pub(crate) queue: u16,
     pub(crate) len: u32,
 }
@@ -36,8 +41,10 @@ impl<'p> Packet<'p> {
             destination: LinkAddress::ZERO,
             remote: None,
             hash: 0,
-            header: LinkHeader::Missing,
-            status: TxStatus::Pending,
+            link_header: [0; HEADER_LEN],
+            link_header_len: 0,
+            is_framed: false,
+            status: Cell::new(TxStatus::Pending),
             queue: 0,
             len: 0,
         }
@@ -47,7 +54,7 @@ impl<'p> Packet<'p> {
     #[must_use]
     pub const fn framed(parts: &'p [&'p [u8]]) -> Self {
         let mut packet = Self::new(EtherType(0), parts);
-        packet.header = LinkHeader::Given;
+        packet.is_framed = true;
         packet
     }
 
@@ -118,49 +125,57 @@ impl<'p> Packet<'p> {
 
     /// What became of the packet.
     #[must_use]
+    #[inline]
     pub const fn status(&self) -> TxStatus {
-        self.status
+        self.status.get()
     }
 
     /// The link header that [`add_header`](crate::LinkEndpoint::add_header) put in front; empty before that and for framed packets.
     #[must_use]
     #[inline]
     pub fn link_header(&self) -> &[u8] {
-        match &self.header {
-            LinkHeader::Added(bytes) => bytes,
-            LinkHeader::Missing | LinkHeader::Given => &[],
-        }
+        self.link_header.split_at(usize::from(self.link_header_len).min(HEADER_LEN)).0
     }
 
     /// True if the parts start with the link header.
     #[must_use]
     pub const fn is_framed(&self) -> bool {
-        matches!(self.header, LinkHeader::Given)
+        self.is_framed
     }
 
     /// Makes a packet that was sent or refused pending again, to send it once more.
     pub const fn reset(&mut self) {
-        self.status = TxStatus::Pending;
+        *self.status.get_mut() = TxStatus::Pending;
     }
 
-    pub(crate) const fn set_status(&mut self, status: TxStatus) {
-        self.status = status;
+    #[inline]
+    pub(crate) fn set_status(&self, status: TxStatus) {
+        self.status.set(status);
     }
 
+    #[inline]
+    pub(crate) const fn is_pending(&self) -> bool {
+        matches!(self.status.get(), TxStatus::Pending)
+    }
+
+    #[inline]
     pub(crate) const fn needs_header(&self) -> bool {
-        matches!(self.header, LinkHeader::Missing)
+        !self.is_framed && self.link_header_len == 0
     }
 
+    #[inline]
+    pub(crate) fn parts_len(&self) -> usize {
+        match self.parts {
+            [only] => only.len(),
+            parts => parts.iter().fold(0, |sum, part| sum.saturating_add(part.len())),
+        }
+    }
+
+    #[inline]
     pub(crate) const fn set_header(&mut self, bytes: [u8; HEADER_LEN]) {
-        self.header = LinkHeader::Added(bytes);
+        self.link_header = bytes;
+        self.link_header_len = HEADER_LEN as u8;
     }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum LinkHeader {
-    Missing,
-    Added([u8; HEADER_LEN]),
-    Given,
 }
 
 /// What became of a packet that was handed to [`write_packets`](crate::LinkEndpoint::write_packets).

@@ -25,9 +25,8 @@ use crate::error::{ConfigError, ReceiverError, WriteError};
 use crate::io::RawIo;
 use crate::packet::Packet;
 use crate::rx::{Filter, Parsed, Receiver};
-use crate::tx::{self, Written};
+use crate::tx::{self, HeaderMaker, Written};
 use crate::wire::LinkAddress;
-use crate::wire::ethernet::EthernetHeader;
 use state::{State, StateError};
 
 /// A link endpoint over one or more channels of one link (origin: `fdbased.endpoint`).
@@ -162,7 +161,9 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
     }
 
     fn add_header(&self, packet: &mut Packet<'_>) {
-        self.shared.add_header(packet);
+        if !packet.is_framed() {
+            self.shared.header().add_to(packet);
+        }
     }
 
     fn parse_header(&self, frame: &[u8]) -> Result<Parsed, DropCause> {
@@ -213,17 +214,9 @@ impl Shared {
         }
     }
 
-    /// A bridged packet keeps its source address (origin: `AddHeader`).
-    pub(crate) fn add_header(&self, packet: &mut Packet<'_>) {
-        if !self.config.options.ethernet_header || packet.is_framed() {
-            return;
-        }
-        let header = EthernetHeader {
-            destination: packet.destination(),
-            source: packet.source().unwrap_or_else(|| *self.address.lock()),
-            ether_type: packet.protocol(),
-        };
-        packet.set_header(header.to_bytes());
+    /// What link headers are made of now; taken once for a batch.
+    pub(crate) fn header(&self) -> HeaderMaker {
+        HeaderMaker { ethernet: self.config.options.ethernet_header, address: *self.address.lock() }
     }
 
     /// Why packets cannot be written now, if they cannot.

@@ -1,8 +1,10 @@
 //! From packets to a queue.
 
 mod batch;
+mod header;
+mod sender;
 mod write;
 
-pub(crate) use batch::Batch;
+pub(crate) use header::HeaderMaker;
 pub use write::Written;
 pub(crate) use write::write_packets;

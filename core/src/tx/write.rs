@@ -1,4 +1,5 @@
-use super::Batch;
+use super::batch::Batch;
+use super::sender::Sender;
 use crate::endpoint::{Queue, Shared};
 use crate::error::WriteError;
 use crate::io::{ErrorKind, RawIo};
@@ -37,23 +38,32 @@ pub(crate) fn write_packets<IO: RawIo>(
     packets: &mut [Packet<'_>],
 ) -> Result<Written, WriteError> {
     shared.check_writable()?;
-    let mut written = Written::default();
-    prepare(shared, queues, packets, &mut written);
-    let mut attempts = 0;
+    let mut written = prepare(shared, queues, packets);
+    let mut sender = Sender::new(shared.config.options.tx_policy);
     for (index, queue) in queues.iter().enumerate() {
-        write_queue(shared, queue, index, packets, &mut attempts, &mut written);
+        // One frame alone does not pay for the room of a full batch.
+        match packets.len() {
+            0..=SMALL => write_queue::<_, SMALL>(queue, index, packets, &mut sender, &mut written),
+            _ => write_queue::<_, MAX_FRAMES>(queue, index, packets, &mut sender, &mut written),
+        }
     }
     Ok(written)
 }
 
+/// Most frames handed to a queue at a time. Above the origin's [`BATCH_SIZE`](crate::BATCH_SIZE), so that one TCP segment of 64 KiB and
+/// some acknowledgements go together; small enough for the stack of a small system (about 3 KiB).
+const MAX_FRAMES: usize = 64;
+const SMALL: usize = 2;
+
 /// Refuses what is unfit; gives the others a queue, a length and a link header.
-fn prepare<IO: RawIo>(shared: &Shared, queues: &[Queue<IO>], packets: &mut [Packet<'_>], written: &mut Written) {
+fn prepare<IO: RawIo>(shared: &Shared, queues: &[Queue<IO>], packets: &mut [Packet<'_>]) -> Written {
+    let mut written = Written::default();
     let mtu = shared.mtu() as usize;
-    let ethernet = shared.config.header_len();
-    for packet in packets.iter_mut().filter(|p| p.status() == TxStatus::Pending) {
+    let header = shared.header();
+    for packet in packets.iter_mut().filter(|packet| packet.is_pending()) {
         packet.queue = queue_of(packet.hash(), queues.len());
-        let len = packet.parts().iter().fold(0, |sum: usize, part| sum.saturating_add(part.len()));
-        let header_given = if packet.is_framed() { ethernet } else { 0 };
+        let len = packet.parts_len();
+        let header_given = if packet.is_framed() { header.len() } else { 0 };
         if let Some(refusal) = unfit(len, header_given, mtu) {
             packet.set_status(TxStatus::Refused(refusal));
             written.refused += 1;
@@ -63,11 +73,12 @@ fn prepare<IO: RawIo>(shared: &Shared, queues: &[Queue<IO>], packets: &mut [Pack
             continue;
         }
         if packet.needs_header() {
-            shared.add_header(packet);
+            header.add_to(packet);
         }
         packet.len = (len + packet.link_header().len()) as u32;
         written.pending += 1;
     }
+    written
 }
 
 /// The origin's `Hash % len(fds)`. Queues are at most 65,536, so the remainder fits.
@@ -85,32 +96,23 @@ const fn unfit(len: usize, header_given: usize, mtu: usize) -> Option<Refusal> {
 }
 
 /// Sends what belongs to one queue, in order, until it takes no more.
-fn write_queue<IO: RawIo>(
-    shared: &Shared,
+fn write_queue<IO: RawIo, const N: usize>(
     queue: &Queue<IO>,
     index: usize,
-    packets: &mut [Packet<'_>],
-    attempts: &mut u32,
+    packets: &[Packet<'_>],
+    sender: &mut Sender,
     written: &mut Written,
 ) {
     let mut start = 0;
     while written.pending > 0 {
-        let mut batch = Batch::gather(packets, start, index);
+        let batch = Batch::<N>::gather(packets, start, index);
         let Some(next) = batch.next_start() else { return };
-        let blocked = batch.send(queue, shared.config.options.tx_policy, attempts);
-        let outcomes = batch.into_outcomes();
-        for (at, status) in outcomes {
-            let Some(packet) = packets.get_mut(at) else { continue };
-            packet.set_status(status);
-            match status {
-                TxStatus::Sent => written.sent += 1,
-                TxStatus::Refused(_) => written.refused += 1,
-                TxStatus::Pending => continue,
-            }
-            written.pending -= 1;
-        }
-        if blocked.is_some() {
-            written.blocked = blocked;
+        let sent = sender.send(queue, &batch);
+        written.sent += sent.sent;
+        written.refused += sent.refused;
+        written.pending -= sent.sent + sent.refused;
+        if sent.blocked.is_some() {
+            written.blocked = sent.blocked;
             return;
         }
         start = next;

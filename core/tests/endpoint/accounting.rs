@@ -64,7 +64,7 @@ fn transmit_counters_count_frames_bytes_and_calls() {
     let script = crate::scripted::Script::default();
     let endpoint = Endpoint::new([Queue::new(crate::scripted::Scripted(&script))], Options::default()).unwrap();
     endpoint.attach().unwrap();
-    let mut packets = [Packet::new(fdlink_core::EtherType::IPV4, &[b"123", b"45"]); 3];
+    let mut packets = core::array::from_fn::<_, 3, _>(|_| Packet::new(fdlink_core::EtherType::IPV4, &[b"123", b"45"]));
     assert_eq!(endpoint.write_packets(&mut packets).unwrap().sent, 3);
     let tx = endpoint.counters().tx;
     assert_eq!((tx.sent, tx.sent_bytes, tx.calls), (3, 3 * 19, 1));

@@ -18,7 +18,13 @@ fn causes_that_occurred_are_named() {
     script.polls.borrow_mut().push_back(Ok(vec![vec![0x45, 0], vec![], vec![0x10], vec![0x11]]));
     let endpoint = attached([&script], Options::default());
     endpoint.receiver(0).unwrap().poll(&mut Recorder::default()).unwrap();
-    assert_eq!(endpoint.write_packets(&mut [Packet::new(EtherType::IPV4, &[b"xyz"]); 4]).unwrap().sent, 2);
+    assert_eq!(
+        endpoint
+            .write_packets(&mut core::array::from_fn::<_, 4, _>(|_| Packet::new(EtherType::IPV4, &[b"xyz"])))
+            .unwrap()
+            .sent,
+        2
+    );
     let words = "received 4 (4 bytes, 1 calls), delivered 1, dropped 3 (runt 1, unknown version 2); \
                  sent 2 (6 bytes, 4 calls), refused 2 (link down 1, rejected 1)";
     assert_eq!(endpoint.counters().to_string(), words);

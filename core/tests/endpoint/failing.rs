@@ -93,7 +93,7 @@ fn every_frame_may_fail_and_none_is_counted_twice() {
     let script = Script::sending(kinds);
     let endpoint = Endpoint::new([Queue::new(Scripted(&script))], Options::default()).unwrap();
     endpoint.attach().unwrap();
-    let mut packets = [Packet::new(EtherType::IPV4, &[b"x"]); 100];
+    let mut packets = core::array::from_fn::<_, 100, _>(|_| Packet::new(EtherType::IPV4, &[b"x"]));
     let written = endpoint.write_packets(&mut packets).unwrap();
     assert_eq!((written.refused, script.calls.get()), (100, 100));
     let tx = endpoint.counters().tx;

@@ -42,10 +42,10 @@ fn packets_without_a_route_stay_pending_and_alone_they_are_an_error() {
     let muxed = MuxedInjectableEndpoint::new(&routes).unwrap();
     muxed.attach().unwrap();
     let packet = Packet::new(EtherType::IPV4, &[b"x"]);
-    let mut packets = [packet, packet.via(NOBODY), packet.via(B)];
+    let mut packets = [packet.clone(), packet.clone().via(NOBODY), packet.via(B)];
     let written = muxed.write_packets(&mut packets).unwrap();
     assert_eq!((written.sent, written.pending), (1, 2));
-    assert_eq!(packets.map(|p| p.status()), [TxStatus::Pending, TxStatus::Pending, TxStatus::Sent]);
+    assert_eq!(packets.each_ref().map(Packet::status), [TxStatus::Pending, TxStatus::Pending, TxStatus::Sent]);
     assert_eq!(muxed.write_packets(&mut packets), Err(WriteError::HostUnreachable));
     assert_eq!(muxed.inject_outbound(NOBODY, b"x"), Err(WriteError::HostUnreachable));
 }

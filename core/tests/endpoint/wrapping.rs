@@ -96,7 +96,8 @@ fn use_as_a_stack(endpoint: &dyn LinkEndpoint) -> Result<Written, WriteError> {
     endpoint.attach().unwrap();
     assert!(endpoint.is_attached());
     assert_eq!((endpoint.mtu(), endpoint.max_header_length(), endpoint.link_address()), (1500, 14, OWN));
-    let written = endpoint.write_packets(&mut [Packet::new(EtherType::IPV4, &[b"x"]).to(OTHER); 2]);
+    let written = endpoint
+        .write_packets(&mut core::array::from_fn::<_, 2, _>(|_| Packet::new(EtherType::IPV4, &[b"x"]).to(OTHER)));
     endpoint.detach();
     endpoint.wait(&mut || panic!("no receiver is out"));
     endpoint.close();
