@@ -10,12 +10,23 @@ pub(super) struct Sender {
     waits: u32,
 }
 
-/// What to do after an error.
-enum Next {
-    Retry,
-    Refuse,
-    Block,
-    RefuseAndBlock,
+/// What to do after an error: neither is to try the same frame again.
+#[derive(Default)]
+struct Verdict {
+    /// Give the frame up, for this reason.
+    refuse: Option<ErrorKind>,
+    /// Take no more to this queue, for this reason.
+    block: Option<ErrorKind>,
+}
+
+impl Verdict {
+    fn refuse(kind: ErrorKind) -> Self {
+        Self { refuse: Some(kind), block: None }
+    }
+
+    fn block(kind: ErrorKind) -> Self {
+        Self { refuse: None, block: Some(kind) }
+    }
 }
 
 impl Sender {
@@ -41,15 +52,14 @@ impl Sender {
                 }
                 Err(error) => {
                     queue.counters.add_failed_send();
-                    let kind = error.kind();
-                    let next = self.after_error(queue, kind);
-                    if matches!(next, Next::Refuse | Next::RefuseAndBlock) {
+                    let verdict = self.after_error(queue, error.kind());
+                    if let Some(kind) = verdict.refuse {
                         refuse(queue, batch, done, kind);
                         written.refused += 1;
                         done += 1;
                     }
-                    if matches!(next, Next::Block | Next::RefuseAndBlock) {
-                        written.blocked = Some(kind);
+                    if verdict.block.is_some() {
+                        written.blocked = verdict.block;
                         break;
                     }
                 }
@@ -59,9 +69,9 @@ impl Sender {
     }
 
     #[cold]
-    fn after_error<IO: RawIo>(&mut self, queue: &Queue<IO>, kind: ErrorKind) -> Next {
+    fn after_error<IO: RawIo>(&mut self, queue: &Queue<IO>, kind: ErrorKind) -> Verdict {
         if kind.is_frame_local() {
-            return Next::Refuse;
+            return Verdict::refuse(kind);
         }
         if kind.is_transient() {
             return self.after_transient(queue, kind);
@@ -69,17 +79,17 @@ impl Sender {
         after_final(queue, kind)
     }
 
-    fn after_transient<IO: RawIo>(&mut self, queue: &Queue<IO>, kind: ErrorKind) -> Next {
+    fn after_transient<IO: RawIo>(&mut self, queue: &Queue<IO>, kind: ErrorKind) -> Verdict {
         match self.policy {
-            TxPolicy::Return => Next::Block,
-            TxPolicy::Drop => Next::Refuse,
-            TxPolicy::Wait { attempts, .. } if self.waits >= attempts => Next::Block,
+            TxPolicy::Return => Verdict::block(kind),
+            TxPolicy::Drop => Verdict::refuse(kind),
+            TxPolicy::Wait { attempts, .. } if self.waits >= attempts => Verdict::block(kind),
             TxPolicy::Wait { timeout, .. } => {
                 self.waits += 1;
                 queue.counters.add_wait();
                 match queue.tx.wait(kind, timeout) {
-                    Ok(Wake::Ready | Wake::TimedOut) => Next::Retry,
-                    Ok(Wake::Stopped) => Next::Block,
+                    Ok(Wake::Ready | Wake::TimedOut) => Verdict::default(),
+                    Ok(Wake::Stopped) => Verdict::block(kind),
                     Err(error) => after_final(queue, error.kind()),
                 }
             }
@@ -88,11 +98,11 @@ impl Sender {
 }
 
 /// The channel is gone: one frame is refused, the others stay untried.
-fn after_final<IO: RawIo>(queue: &Queue<IO>, kind: ErrorKind) -> Next {
+fn after_final<IO: RawIo>(queue: &Queue<IO>, kind: ErrorKind) -> Verdict {
     if kind == ErrorKind::Closed {
         queue.set_hangup();
     }
-    Next::RefuseAndBlock
+    Verdict { refuse: Some(kind), block: Some(kind) }
 }
 
 fn count_sent<IO: RawIo, const N: usize>(queue: &Queue<IO>, batch: &Batch<'_, '_, N>, start: usize, sent: usize) {
