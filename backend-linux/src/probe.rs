@@ -8,7 +8,7 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use crate::error::SetupError;
 use crate::mode::DispatchMode;
-use crate::sys::tun;
+use crate::sys::{self, tun};
 
 /// What kind of descriptor it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,11 +125,20 @@ fn socket_kind(fd: impl AsFd) -> Result<FdKind, SetupError> {
     let domain = sockopt::socket_domain(&fd).map_err(SetupError::system("getsockopt SO_DOMAIN"))?;
     let kind = sockopt::socket_type(&fd).map_err(SetupError::system("getsockopt SO_TYPE"))?;
     Ok(match kind {
-        _ if domain == AddressFamily::PACKET => FdKind::Packet,
+        _ if domain == AddressFamily::PACKET => packet_kind(&fd)?,
         SocketType::SEQPACKET => FdKind::Seqpacket,
         SocketType::DGRAM => FdKind::Datagram,
         SocketType::STREAM => FdKind::NotALink("a stream socket keeps no frame boundaries"),
         _ => FdKind::NotALink("this kind of socket keeps no frame boundaries"),
+    })
+}
+
+fn packet_kind(fd: impl AsFd) -> Result<FdKind, SetupError> {
+    let vnet_header = sys::sockopt::get::<libc::c_int>(fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR)
+        .map_err(SetupError::system("getsockopt PACKET_VNET_HDR"))?;
+    Ok(match vnet_header {
+        0 => FdKind::Packet,
+        _ => FdKind::NotALink("an AF_PACKET socket with PACKET_VNET_HDR, which this version does not support"),
     })
 }
 

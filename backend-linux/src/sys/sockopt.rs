@@ -1,7 +1,8 @@
 //! Socket options that rustix has no function for: those of `SOL_PACKET` (packet(7)).
-#![expect(unsafe_code, reason = "rustix 1.1 has no generic setsockopt")]
+#![expect(unsafe_code, reason = "rustix 1.1 has no generic getsockopt and setsockopt")]
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
 
 use libc::c_int;
@@ -34,6 +35,19 @@ pub(crate) fn set<T: OptionValue>(fd: impl AsFd, level: c_int, option: c_int, va
         )
     };
     check(result)
+}
+
+/// `getsockopt(2)`. Where the kernel's value is shorter than `T`, as in an older kernel, the rest is zero.
+pub(crate) fn get<T: OptionValue>(fd: impl AsFd, level: c_int, option: c_int) -> Result<T, Errno> {
+    let mut value = MaybeUninit::<T>::zeroed();
+    let mut len = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most the `*optlen` bytes at `optval` that it finds there, and cuts longer values (getsockopt(2)). That
+    // many belong to `value`; it and `len` are borrowed mutably, so nobody else sees them change. `fd` is open as long as it is borrowed.
+    let result =
+        unsafe { libc::getsockopt(fd.as_fd().as_raw_fd(), level, option, value.as_mut_ptr().cast(), &raw mut len) };
+    check(result)?;
+    // SAFETY: every byte is initialised, by the kernel or to zero above, and `OptionValue` says that any bytes are a value.
+    Ok(unsafe { value.assume_init() })
 }
 
 /// The error of a libc call that returned `result`, to be asked for right behind the call.

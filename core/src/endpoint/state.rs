@@ -109,16 +109,10 @@ impl State {
         })
     }
 
-    /// True from attach until detach, close, or the end of all queues' receivers.
+    /// True from attach until detach or close, however the queues have ended.
     #[must_use]
     pub const fn is_attached(self) -> bool {
         matches!(self, Self::Attached | Self::Down | Self::Ended)
-    }
-
-    /// True where receivers go on.
-    #[must_use]
-    pub const fn is_receiving(self) -> bool {
-        matches!(self, Self::Attached | Self::Down)
     }
 
     pub(crate) const fn from_index(index: u8) -> Self {

@@ -55,7 +55,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     ///
     /// [`Ended`], after which nothing more comes. The dispatcher was told ([`LinkEvent::is_end`]), once.
     pub fn poll<D: NetworkDispatcher + ?Sized>(&mut self, dispatcher: &mut D) -> Result<usize, Ended<IO::Error>> {
-        if !self.shared.lifecycle.state().is_receiving() {
+        if !self.shared.lifecycle.state().is_attached() {
             return Err(self.finish(Ended::Detached, dispatcher));
         }
         let Some(rx) = self.rx.as_mut() else {
@@ -79,7 +79,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     /// True if a frame is there to [`take`](Receiver::take). Takes none: it stays queued (rule R4). Never blocks.
     #[cfg(feature = "smoltcp")]
     pub(crate) fn peek<D: NetworkDispatcher + ?Sized>(&mut self, dispatcher: &mut D) -> Result<bool, Ended<IO::Error>> {
-        let rx = self.rx.as_mut().filter(|_| self.shared.lifecycle.state().is_receiving());
+        let rx = self.rx.as_mut().filter(|_| self.shared.lifecycle.state().is_attached());
         let Some(rx) = rx else {
             return Err(self.finish(Ended::Detached, dispatcher));
         };
