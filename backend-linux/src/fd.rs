@@ -11,7 +11,6 @@ use crate::mode::{DispatchMode, FdOptions};
 use crate::probe::{FdKind, probe};
 use crate::rx::FdRx;
 use crate::send::FdTx;
-use crate::source::Source;
 use crate::sys::mmsg::MAX_MESSAGES;
 
 /// A channel over a file descriptor: owned ([`OwnedFd`]) or borrowed (anything that is [`AsFd`], for as long as the channel lives).
@@ -37,14 +36,12 @@ impl<F: AsFd> FdIo<F> {
         let kind = probe(&fd)?.kind;
         let mode = choose_mode(kind, options)?;
         let frame_len = options.max_frame_len.unwrap_or(FdOptions::DEFAULT_FRAME_LEN);
-        let batch = choose_batch(mode, options)?;
         if frame_len == 0 || frame_len > MAX_FRAME_LEN {
             return Err(SetupError::BadOption { option: "max_frame_len", reason: "must be 1 to 16,777,216 bytes" });
         }
         let fd = Arc::new(Fd::new(fd, kind)?);
         let stop = FdStop(Arc::new(StopFd::new()?));
-        let source = Source::new(Arc::clone(&fd), stop.clone());
-        let rx = FdRx::new(source, mode, batch, frame_len)?;
+        let rx = FdRx::new(Arc::clone(&fd), stop.clone(), mode, options, frame_len)?;
         let frames_per_send = if kind.is_socket() { MAX_MESSAGES } else { 1 };
         let limits = Limits::new(frame_len).with_frames_per_send(frames_per_send);
         Ok(Self { fd, stop, rx, limits, max_header_bytes: options.max_syscall_header_bytes })
@@ -70,18 +67,6 @@ fn choose_mode(kind: FdKind, options: &FdOptions) -> Result<DispatchMode, SetupE
     match probe.supports(mode) {
         Err(SetupError::Unavailable { .. }) if options.fallback => Ok(DispatchMode::Readv),
         supported => supported.map(|()| mode),
-    }
-}
-
-fn choose_batch(mode: DispatchMode, options: &FdOptions) -> Result<usize, SetupError> {
-    let batch = options.batch.unwrap_or(match mode {
-        DispatchMode::RecvMmsg => FdOptions::RECVMMSG_BATCH,
-        DispatchMode::Readv | DispatchMode::PacketMmap => FdOptions::READV_BATCH,
-    });
-    if (1..=MAX_MESSAGES).contains(&batch) {
-        Ok(batch)
-    } else {
-        Err(SetupError::BadOption { option: "batch", reason: "must be 1 to 1024 frames" })
     }
 }
 

@@ -33,7 +33,7 @@
 //! | descriptor | receive | send | end of the link | interface down |
 //! |---|---|---|---|---|
 //! | TAP, TUN ([`tuntap`]) | `read` | `writev` | interface deleted | nothing comes; sent frames are refused |
-//! | `AF_PACKET` ([`packet`]) | `read`, `recvmmsg` | `sendmmsg` | interface deleted | told once; goes on by itself when up again |
+//! | `AF_PACKET` ([`packet`]) | `read`, `recvmmsg`, ring | `sendmmsg` | interface deleted | told once; goes on by itself when up again |
 //! | seqpacket socket | `read`, `recvmmsg` | `sendmmsg` | peer closed, after what it had sent | |
 //! | datagram socket | `read`, `recvmmsg` | `sendmmsg` | peer closed: only found when something is sent | |
 //!
@@ -42,8 +42,9 @@
 //! # From descriptor to dispatcher, and back
 //!
 //! ```text
-//! fd ─► readv.rs | recvmmsg.rs ─► rx.rs (slots, lent) ─► fdlink_core ─► dispatcher      runner.rs: the thread
-//! packet ─► fdlink_core ─► send.rs (sendmmsg | writev) ─► fd                            wait.rs: poll and stop
+//! fd ─► readv.rs | recvmmsg.rs ─► slots.rs ┐
+//! fd ─► rx_ring.rs ───────────────────────┴► rx.rs (lent) ─► fdlink_core ─► dispatcher    runner.rs: the thread
+//! packet ─► fdlink_core ─► send.rs (sendmmsg | writev) ─► fd                              wait.rs: poll and stop
 //! ```
 
 #![deny(unsafe_code)]
@@ -59,9 +60,12 @@ pub mod packet;
 pub mod probe;
 mod readv;
 mod recvmmsg;
+mod ring_options;
 mod runner;
 mod rx;
+mod rx_ring;
 mod send;
+mod slots;
 mod source;
 mod sys;
 pub mod tuntap;
@@ -71,6 +75,7 @@ pub use endpoint::{FdEndpoint, endpoint, injectable};
 pub use error::{FdError, SetupError};
 pub use fd::{FdIo, FdStop};
 pub use mode::{DispatchMode, FdOptions, MAX_MSGS_PER_RECV};
+pub use ring_options::{RingOptions, RingVersion};
 pub use runner::{Runner, RunnerError};
 pub use rx::{FdBatch, FdRx};
 pub use send::FdTx;

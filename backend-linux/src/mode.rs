@@ -1,5 +1,9 @@
 use core::fmt;
 
+use crate::error::SetupError;
+use crate::ring_options::RingOptions;
+use crate::sys::mmsg::MAX_MESSAGES;
+
 /// How frames are received from a descriptor (origin: `PacketDispatchMode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DispatchMode {
@@ -7,7 +11,7 @@ pub enum DispatchMode {
     Readv,
     /// Many frames a call, `recvmmsg(2)`. Works on sockets.
     RecvMmsg,
-    /// Frames in memory shared with the kernel, `PACKET_RX_RING` of packet(7). Not supported by this version.
+    /// Frames in memory shared with the kernel, `PACKET_RX_RING` of packet(7). Works on `AF_PACKET` sockets.
     PacketMmap,
 }
 
@@ -37,6 +41,8 @@ pub struct FdOptions {
     /// Frames received ahead at most (`recvmmsg`: in one call; 1 to 1024). Default `None`: [`FdOptions::RECVMMSG_BATCH`] or
     /// [`FdOptions::READV_BATCH`]. The origin's is [`MAX_MSGS_PER_RECV`].
     pub batch: Option<usize>,
+    /// The ring of [`DispatchMode::PacketMmap`].
+    pub ring: RingOptions,
     /// Most bytes of message headers (64 each) and I/O vectors (16 each) that one sending call hands to the kernel (`MaxSyscallHeaderBytes`);
     /// 0 is no cap. A frame that does not fit alone is sent alone, its last parts copied together as far as needed.
     pub max_syscall_header_bytes: usize,
@@ -49,4 +55,15 @@ impl FdOptions {
     pub const RECVMMSG_BATCH: usize = 64;
     /// Frames read before they are lent, where nothing else is asked.
     pub const READV_BATCH: usize = 8;
+
+    pub(crate) fn batch(&self, mode: DispatchMode) -> Result<usize, SetupError> {
+        let batch = self.batch.unwrap_or(match mode {
+            DispatchMode::RecvMmsg => Self::RECVMMSG_BATCH,
+            DispatchMode::Readv | DispatchMode::PacketMmap => Self::READV_BATCH,
+        });
+        if (1..=MAX_MESSAGES).contains(&batch) {
+            return Ok(batch);
+        }
+        Err(SetupError::BadOption { option: "batch", reason: "must be 1 to 1024 frames" })
+    }
 }

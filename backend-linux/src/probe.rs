@@ -75,8 +75,9 @@ impl Probe {
         let reason = match mode {
             DispatchMode::Readv => return Ok(()),
             DispatchMode::RecvMmsg if self.kind.is_socket() => return Ok(()),
+            DispatchMode::PacketMmap if matches!(self.kind, FdKind::Packet) => return Ok(()),
             DispatchMode::RecvMmsg => "recvmmsg works on sockets only; use readv",
-            DispatchMode::PacketMmap => "packet_mmap is not supported by this version; use recvmmsg or readv",
+            DispatchMode::PacketMmap => "packet_mmap works on AF_PACKET sockets only; use recvmmsg or readv",
         };
         Err(SetupError::Unavailable { option: "dispatch_mode", reason })
     }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use rustix::io::{Errno, read};
 
 use crate::error::FdError;
-use crate::rx::Filled;
+use crate::slots::Filled;
 use crate::source::Source;
 use crate::sys::mapping::Mapping;
 

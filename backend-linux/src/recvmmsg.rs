@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use crate::error::FdError;
-use crate::rx::Filled;
+use crate::slots::Filled;
 use crate::source::Source;
 use crate::sys::mmsg::MessageSlots;
 

@@ -1,81 +1,58 @@
 use core::fmt;
 use core::time::Duration;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
-use fdlink_core::io::{RxBatch, RxFrame, RxMeta, RxQueue, Wake};
+use fdlink_core::io::{RxBatch, RxFrame, RxQueue, Wake};
 
 use crate::error::{FdError, SetupError};
-use crate::mode::DispatchMode;
-use crate::readv::ReadSlots;
+use crate::fd::{Fd, FdStop};
+use crate::mode::{DispatchMode, FdOptions};
+use crate::rx_ring::{RingBatch, RxRing};
+use crate::slots::{SlotBatch, SlotStore, Slots};
 use crate::source::Source;
-use crate::sys::mmsg::MessageSlots;
 
-/// Receives from a descriptor into slots of its own, in the mode chosen when the channel was opened, and keeps what the caller's
-/// budget leaves.
-///
-/// ```text
-///           taken      end          filled
-///             ▼         ▼             ▼
-/// slots  │ … │ on loan │ kept        │ empty … │
-/// ```
+/// Receives from a descriptor, in the mode chosen when the channel was opened.
 pub struct FdRx<F: AsFd> {
     source: Source<F>,
-    slots: Slots,
-    /// Length of the message in each slot, as the kernel told it.
-    lens: Box<[usize]>,
-    filled: usize,
-    taken: usize,
+    store: Store<F>,
 }
 
-/// Receive memory, and how it is filled.
-enum Slots {
-    Read(ReadSlots),
-    Message(MessageSlots),
+/// Where frames lie until they are lent.
+enum Store<F: AsFd> {
+    Slots(SlotStore),
+    Ring(RxRing<F>),
 }
 
 impl<F: AsFd> FdRx<F> {
     pub(crate) fn new(
-        source: Source<F>,
+        fd: Arc<Fd<F>>,
+        stop: FdStop,
         mode: DispatchMode,
-        batch: usize,
+        options: &FdOptions,
         frame_len: usize,
     ) -> Result<Self, SetupError> {
-        let slots = match mode {
-            DispatchMode::RecvMmsg => MessageSlots::new(batch, frame_len).map(Slots::Message),
-            DispatchMode::Readv | DispatchMode::PacketMmap => ReadSlots::new(batch, frame_len).map(Slots::Read),
+        let mmap = SetupError::system("mmap");
+        let store = match mode {
+            DispatchMode::Readv => Store::Slots(SlotStore::readv(options.batch(mode)?, frame_len).map_err(mmap)?),
+            DispatchMode::RecvMmsg => Store::Slots(SlotStore::recvmmsg(options.batch(mode)?, frame_len).map_err(mmap)?),
+            DispatchMode::PacketMmap => Store::Ring(RxRing::new(Arc::clone(&fd), &options.ring, frame_len)?),
         };
-        let slots = slots.map_err(SetupError::system("mmap"))?;
-        Ok(Self { source, slots, lens: vec![0; batch].into(), filled: 0, taken: 0 })
+        let mut source = Source::new(fd, stop);
+        // What was dropped before is not ours to count.
+        source.kernel_drops();
+        Ok(Self { source, store })
     }
 
     pub(crate) const fn dispatch_mode(&self) -> DispatchMode {
-        match self.slots {
-            Slots::Read(_) => DispatchMode::Readv,
-            Slots::Message(_) => DispatchMode::RecvMmsg,
+        match &self.store {
+            Store::Ring(_) => DispatchMode::PacketMmap,
+            Store::Slots(store) => match store.slots() {
+                Slots::Read(_) => DispatchMode::Readv,
+                Slots::Message(_) => DispatchMode::RecvMmsg,
+            },
         }
     }
-
-    /// Receives what is there now; returns the number of calls.
-    fn fill(&mut self, budget: usize) -> Result<usize, FdError> {
-        self.source.check()?;
-        (self.filled, self.taken) = (0, 0);
-        let filled = match &mut self.slots {
-            Slots::Read(slots) => slots.fill(&mut self.source, &mut self.lens, budget)?,
-            Slots::Message(slots) => slots.fill(&mut self.source, &mut self.lens)?,
-        };
-        self.filled = filled.frames;
-        if self.filled == 0 {
-            self.source.check()?;
-        }
-        Ok(filled.calls)
-    }
-}
-
-/// What filling the slots gave.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Filled {
-    pub(crate) frames: usize,
-    pub(crate) calls: usize,
 }
 
 impl<F: AsFd> RxQueue for FdRx<F> {
@@ -87,17 +64,21 @@ impl<F: AsFd> RxQueue for FdRx<F> {
 
     #[inline]
     fn poll(&mut self, budget: usize) -> Result<FdBatch<'_>, FdError> {
-        let calls = if self.taken == self.filled && budget > 0 { self.fill(budget)? } else { 0 };
-        let end = self.filled.min(self.taken.saturating_add(budget));
-        let (memory, stride, frame_len) = match &mut self.slots {
-            Slots::Read(slots) => slots.memory(),
-            Slots::Message(slots) => slots.memory(),
-        };
-        Ok(FdBatch { memory, stride, frame_len, lens: &self.lens, taken: &mut self.taken, end, calls })
+        Ok(FdBatch(match &mut self.store {
+            Store::Slots(store) => Batch::Slots(store.poll(&mut self.source, budget)?),
+            Store::Ring(ring) => Batch::Ring(ring.poll(&mut self.source, budget)?),
+        }))
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Wake, FdError> {
-        self.source.wait(self.taken < self.filled, timeout)
+        match &mut self.store {
+            Store::Slots(store) => self.source.wait(store.has_frame(), timeout),
+            Store::Ring(ring) => self.source.wait_for_ring(ring.has_frame(), timeout),
+        }
+    }
+
+    fn drops(&mut self) -> usize {
+        self.source.kernel_drops()
     }
 }
 
@@ -112,34 +93,53 @@ impl<F: AsFd + fmt::Debug> fmt::Debug for FdRx<F> {
 
 /// Frames on loan from an [`FdRx`].
 #[derive(Debug)]
-pub struct FdBatch<'q> {
-    memory: &'q mut [u8],
-    stride: usize,
-    frame_len: usize,
-    lens: &'q [usize],
-    taken: &'q mut usize,
-    end: usize,
-    calls: usize,
+pub struct FdBatch<'q>(Batch<'q>);
+
+#[derive(Debug)]
+enum Batch<'q> {
+    Slots(SlotBatch<'q>),
+    Ring(RingBatch<'q>),
 }
 
 impl RxBatch for FdBatch<'_> {
     #[inline]
     fn len(&self) -> usize {
-        self.end - *self.taken
+        match &self.0 {
+            Batch::Slots(batch) => batch.len(),
+            Batch::Ring(batch) => batch.len(),
+        }
     }
 
     #[inline]
     fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
-        let Self { memory, stride, frame_len, lens, taken, end, .. } = self;
-        let lens = lens.get(**taken..*end).unwrap_or_default();
-        let slots = memory.get_mut(**taken * *stride..).unwrap_or_default().chunks_exact_mut(*stride);
-        lens.iter().zip(slots).map(move |(len, slot)| {
-            **taken += 1;
-            RxFrame { meta: RxMeta::new(*len), bytes: slot.split_at_mut((*len).min(*frame_len)).0 }
-        })
+        match &mut self.0 {
+            Batch::Slots(batch) => Either::Left(batch.frames()),
+            Batch::Ring(batch) => Either::Right(batch.frames()),
+        }
     }
 
     fn calls(&self) -> usize {
-        self.calls
+        match &self.0 {
+            Batch::Slots(batch) => batch.calls,
+            Batch::Ring(_) => 0,
+        }
+    }
+}
+
+/// One of two iterators. A chain of both would ask twice for each frame.
+pub(crate) enum Either<L, R> {
+    Left(L),
+    Right(R),
+}
+
+impl<L: Iterator, R: Iterator<Item = L::Item>> Iterator for Either<L, R> {
+    type Item = L::Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<L::Item> {
+        match self {
+            Self::Left(left) => left.next(),
+            Self::Right(right) => right.next(),
+        }
     }
 }

@@ -123,8 +123,12 @@ impl<F: AsFd> FdTx<F> {
         .map(|_| ())
     }
 
-    #[cold]
     fn write_vectors(&self, frame: &TxFrame<'_>) -> Result<usize, FdError> {
+        let mut few = FixedVec::<IoSlice<'_>, 16>::new();
+        let is_few = frame.slices().all(|slice| few.push(IoSlice::new(slice)).is_ok());
+        if is_few && IOVEC_BYTES * few.len() <= self.max_header_bytes {
+            return self.call("writev", || rustix::io::writev(&self.fd, &few));
+        }
         let mut tail = Vec::new();
         let iovecs = self.vectors(frame, &mut tail);
         self.call("writev", || rustix::io::writev(&self.fd, &iovecs))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use fdlink_core::io::{ErrorKind, IoError as _, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
+use rustix::net::sockopt::socket_error;
 
 use crate::classify::receive_error;
 use crate::error::FdError;
 use crate::fd::{Fd, FdStop};
 use crate::probe::FdKind;
-use crate::wait::wait;
+use crate::sys::sockopt;
+use crate::wait::{Readiness, wait};
 
 /// A descriptor to receive from, and whether it has come to its end.
 #[derive(Debug)]
@@ -74,11 +76,28 @@ impl<F: AsFd> Source<F> {
 
     /// `kept`: frames are there without asking the kernel.
     pub(crate) fn wait(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
+        self.ready(kept, timeout).map(|readiness| readiness.wake)
+    }
+
+    /// As [`wait`](Self::wait) for a socket whose frames come by a ring: nobody receives from it, so its error has to be asked for.
+    pub(crate) fn wait_for_ring(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
+        let readiness = self.ready(kept, timeout)?;
+        if readiness.events.contains(PollFlags::ERR)
+            && let Ok(Err(errno)) = socket_error(&self.fd)
+            && let Err(error) = self.judge("getsockopt SO_ERROR", errno)
+        {
+            self.defer(error);
+        }
+        Ok(readiness.wake)
+    }
+
+    fn ready(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Readiness, FdError> {
+        let at_once = |wake| Ok(Readiness { wake, events: PollFlags::empty() });
         if self.stop.is_stopped() {
-            return Ok(Wake::Stopped);
+            return at_once(Wake::Stopped);
         }
         if kept || self.end.is_some() || self.deferred.is_some() {
-            return Ok(Wake::Ready);
+            return at_once(Wake::Ready);
         }
         let readiness = wait(self.fd.as_fd(), &self.stop, PollFlags::IN | PollFlags::RDHUP, timeout)?;
         // A datagram socket that was shut down stays readable for ever and gives nothing.
@@ -86,7 +105,16 @@ impl<F: AsFd> Source<F> {
         if shut_down && is_drained(self.fd()) {
             self.set_closed("poll");
         }
-        Ok(readiness.wake)
+        Ok(readiness)
+    }
+
+    /// Frames that the kernel dropped since this was asked last, for want of room (`PACKET_STATISTICS`); 0 on other descriptors.
+    pub(crate) fn kernel_drops(&mut self) -> usize {
+        if self.fd.kind != FdKind::Packet {
+            return 0;
+        }
+        sockopt::get::<libc::tpacket_stats>(&self.fd, libc::SOL_PACKET, libc::PACKET_STATISTICS)
+            .map_or(0, |statistics| statistics.tp_drops as usize)
     }
 
     fn set_closed(&mut self, call: &'static str) {

@@ -22,11 +22,13 @@ pub enum DropCause {
     UnknownVersion,
     /// Longer than the buffer it was received into.
     Truncated,
+    /// Dropped by the system in front of the queue, for want of room. Counted as received too.
+    Kernel,
 }
 
 impl DropCause {
     /// Every cause, in the order of [`RxCounters::drops`].
-    pub const ALL: [Self; 4] = [Self::Runt, Self::ForeignAddress, Self::UnknownVersion, Self::Truncated];
+    pub const ALL: [Self; 5] = [Self::Runt, Self::ForeignAddress, Self::UnknownVersion, Self::Truncated, Self::Kernel];
 }
 
 impl fmt::Display for DropCause {
@@ -36,6 +38,7 @@ impl fmt::Display for DropCause {
             Self::ForeignAddress => "foreign address",
             Self::UnknownVersion => "unknown version",
             Self::Truncated => "truncated",
+            Self::Kernel => "kernel",
         })
     }
 }
@@ -104,7 +107,7 @@ pub struct Counters {
 /// Receive counters at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RxCounters {
-    /// Frames taken from the queue.
+    /// Frames taken from the queue, and those that the system dropped in front of it.
     pub received: usize,
     /// Their bytes, link header included, as far as they were received.
     pub received_bytes: usize,

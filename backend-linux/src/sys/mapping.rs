@@ -3,11 +3,12 @@
 
 use core::ptr::{self, NonNull};
 use core::slice;
+use std::os::fd::AsFd;
 
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
-/// An anonymous private mapping: zeroed, page-aligned, and without physical memory until it is touched.
+/// Memory of our own (zeroed, page-aligned, without physical memory until it is touched) or shared with the kernel.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<u8>,
@@ -30,6 +31,20 @@ impl Mapping {
         Ok(Self { start, len })
     }
 
+    /// Maps the first `len` bytes of what `fd` offers for sharing, such as the rings of a packet socket; `len` must not be zero.
+    pub(crate) fn shared(fd: impl AsFd, len: usize) -> Result<Self, Errno> {
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: as in `anonymous`. The pages stay as long as they are mapped, also when the descriptor is closed (packet_mmap.rst).
+        let start = unsafe { mmap(ptr::null_mut(), len, prot, flags, fd, 0) }?;
+        let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM)?;
+        Ok(Self { start, len })
+    }
+
+    /// Bytes of the mapping.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
     /// Where the mapping starts, for addresses handed to the kernel. Valid as long as the mapping lives.
     pub(crate) const fn start(&self) -> NonNull<u8> {
         self.start
@@ -38,7 +53,7 @@ impl Mapping {
     /// The bytes. The kernel writes to them only during a system call that was given their address, and such a call takes `&mut self` of the
     /// owner.
     pub(crate) const fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: `start` is mapped for `len` bytes, readable, writable and zeroed, until `drop`; `&mut self` makes the slice the only access.
+        // SAFETY: `start` is mapped for `len` bytes, readable, writable and initialised, until `drop`; `&mut self` makes the slice the only access.
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }

@@ -6,4 +6,5 @@ pub(crate) mod mapping;
 pub(crate) mod mmsg;
 pub(crate) mod sockaddr;
 pub(crate) mod sockopt;
+pub(crate) mod tpacket;
 pub(crate) mod tun;

@@ -21,6 +21,15 @@ unsafe impl OptionValue for c_int {}
 // SAFETY: `#[repr(C)]`, integers only (int, u16, u16, [u8; 8]), which leave no gap.
 unsafe impl OptionValue for libc::packet_mreq {}
 
+// SAFETY: `#[repr(C)]`, two u32.
+unsafe impl OptionValue for libc::tpacket_stats {}
+
+// SAFETY: `#[repr(C)]`, four u32.
+unsafe impl OptionValue for libc::tpacket_req {}
+
+// SAFETY: `#[repr(C)]`, seven u32.
+unsafe impl OptionValue for libc::tpacket_req3 {}
+
 /// `setsockopt(2)`.
 pub(crate) fn set<T: OptionValue>(fd: impl AsFd, level: c_int, option: c_int, value: &T) -> Result<(), Errno> {
     // SAFETY: the kernel reads `optlen` bytes at `optval` and writes none (setsockopt(2)). That many belong to `value`, which is

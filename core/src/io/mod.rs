@@ -53,7 +53,7 @@ mod tx;
 
 pub use error::{ErrorKind, IoError};
 pub use limits::{Limits, Offloads};
-pub use rx::{RxBatch, RxFrame, RxMeta, RxQueue};
+pub use rx::{PacketType, RxBatch, RxFrame, RxMeta, RxQueue, VlanTag};
 pub use tx::{TxFrame, TxQueue};
 
 /// One boundary-preserving channel, before it is split: one read is one frame, one write is one frame.

@@ -25,6 +25,12 @@ pub trait RxQueue {
     ///
     /// As for [`poll`](RxQueue::poll).
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Wake, Self::Error>;
+
+    /// Frames that the system dropped in front of this queue, for want of room, since this was asked last. May cost a call to the system: it
+    /// is asked before some waits and at the end.
+    fn drops(&mut self) -> usize {
+        0
+    }
 }
 
 /// Frames on loan from an [`RxQueue`] (rules R3 and R4).
@@ -64,19 +70,53 @@ impl RxFrame<'_> {
     }
 }
 
-/// What is known of a received frame besides its bytes.
+/// What is known of a received frame besides its bytes. What a channel does not tell is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RxMeta {
     /// Length of the frame in bytes as it was sent. Where the system cuts silently: one more than the bytes lent, which reads
     /// "longer than that".
     pub len: usize,
+    /// The VLAN tag that the system took out of the frame.
+    pub vlan: Option<VlanTag>,
+    /// When the frame arrived, as time since the Unix epoch.
+    pub timestamp: Option<Duration>,
+    /// Whom the frame was for, as the system saw it.
+    pub packet_type: Option<PacketType>,
+    /// The receive hash of the flow.
+    pub rx_hash: Option<u32>,
 }
 
 impl RxMeta {
     /// Metadata of a frame of `len` bytes.
     #[must_use]
+    #[inline]
     pub const fn new(len: usize) -> Self {
-        Self { len }
+        Self { len, vlan: None, timestamp: None, packet_type: None, rx_hash: None }
     }
+}
+
+/// An IEEE 802.1Q or 802.1ad tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VlanTag {
+    /// Tag protocol identifier: 0x8100 (customer) or 0x88a8 (service).
+    pub tpid: u16,
+    /// Tag control information: priority (3 bits), drop eligible (1 bit), VLAN identifier (12 bits).
+    pub tci: u16,
+}
+
+/// Whom a frame was for (`sll_pkttype` of packet(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PacketType {
+    /// The interface itself (`PACKET_HOST`).
+    Host,
+    /// All stations (`PACKET_BROADCAST`).
+    Broadcast,
+    /// A group (`PACKET_MULTICAST`).
+    Multicast,
+    /// Another station; seen because the interface is promiscuous (`PACKET_OTHERHOST`).
+    OtherHost,
+    /// Sent by this host (`PACKET_OUTGOING`).
+    Outgoing,
 }

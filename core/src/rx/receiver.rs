@@ -18,7 +18,11 @@ pub struct Receiver<'e, IO: RawIo> {
     queue: &'e Queue<IO>,
     rx: Option<IO::Rx>,
     link_down: bool,
+    waits: u32,
 }
+
+/// Asking for drops costs a call, which is worth one in so many waits; the account is exact when the receiver comes back.
+const WAITS_PER_COUNT: u32 = 16;
 
 /// Why a receiver came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +49,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     /// A receiver that follows one that saw the link go down sees it come up.
     pub(crate) fn new(shared: &'e Shared, queue: &'e Queue<IO>, rx: IO::Rx) -> Self {
         let link_down = shared.lifecycle.state() == State::Down;
-        Self { shared, queue, rx: Some(rx), link_down }
+        Self { shared, queue, rx: Some(rx), link_down, waits: 0 }
     }
 
     /// Delivers what is there now, at most one batch ([`Options::rx_budget`](crate::Options::rx_budget) frames), and returns how many
@@ -116,6 +120,10 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         timeout: Option<Duration>,
         dispatcher: &mut D,
     ) -> Result<Wake, Ended<IO::Error>> {
+        if self.waits.is_multiple_of(WAITS_PER_COUNT) {
+            self.count_drops();
+        }
+        self.waits = self.waits.wrapping_add(1);
         let Some(rx) = self.rx.as_mut() else {
             return Ok(Wake::Stopped);
         };
@@ -181,6 +189,14 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         }
     }
 
+    /// What the system dropped belongs to the account of the queue.
+    fn count_drops(&mut self) {
+        let drops = self.rx.as_mut().map_or(0, RxQueue::drops);
+        if drops > 0 {
+            Tally::new(&self.queue.counters).lost(drops);
+        }
+    }
+
     fn count_error(&self) {
         self.queue.counters.add_rx(&RxCounters { calls: 1, errors: 1, ..RxCounters::default() });
     }
@@ -207,6 +223,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
 
 impl<IO: RawIo> Drop for Receiver<'_, IO> {
     fn drop(&mut self) {
+        self.count_drops();
         if let Some(rx) = self.rx.take() {
             self.queue.give_back(rx);
             self.shared.lifecycle.receiver_back();
@@ -273,6 +290,13 @@ impl<'c> Tally<'c> {
         }
         if let Some(drops) = self.rx.drops.get_mut(cause as usize) {
             *drops += 1;
+        }
+    }
+
+    pub(crate) fn lost(&mut self, frames: usize) {
+        self.rx.received += frames;
+        if let Some(drops) = self.rx.drops.get_mut(DropCause::Kernel as usize) {
+            *drops += frames;
         }
     }
 

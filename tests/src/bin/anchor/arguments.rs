@@ -1,4 +1,4 @@
-use fdlink_linux::DispatchMode;
+use fdlink_linux::{DispatchMode, RingOptions};
 
 /// The words of the command line.
 pub(crate) struct Arguments {
@@ -40,10 +40,13 @@ impl Arguments {
         Ok(arguments)
     }
 
-    pub(crate) fn dispatch_mode(&self) -> Result<DispatchMode, Box<dyn std::error::Error>> {
+    pub(crate) fn dispatch_mode(&self) -> Result<(DispatchMode, RingOptions), Box<dyn std::error::Error>> {
         match self.mode.as_str() {
-            "readv" => Ok(DispatchMode::Readv),
-            "recvmmsg" => Ok(DispatchMode::RecvMmsg),
+            "readv" => Ok((DispatchMode::Readv, RingOptions::default())),
+            "recvmmsg" => Ok((DispatchMode::RecvMmsg, RingOptions::default())),
+            "ring1" => Ok((DispatchMode::PacketMmap, RingOptions::ORIGIN)),
+            "ring2" => Ok((DispatchMode::PacketMmap, RingOptions::V2)),
+            "ring3" => Ok((DispatchMode::PacketMmap, RingOptions::V3)),
             other => Err(format!("mode {other}: not supported by this version").into()),
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error
 /// Promiscuous, since the generator's frames are for nobody: the other anchors do not look at addresses either.
 pub(crate) fn open_endpoint(arguments: &Arguments, target: Target) -> Result<FdEndpoint, Box<dyn std::error::Error>> {
     let options = Options { ethernet_header: target.ethernet, promiscuous: true, ..Options::default() };
-    let fd_options =
-        FdOptions { dispatch_mode: Some(arguments.dispatch_mode()?), batch: arguments.batch, ..FdOptions::default() };
+    let (mode, ring) = arguments.dispatch_mode()?;
+    let fd_options = FdOptions { dispatch_mode: Some(mode), ring, batch: arguments.batch, ..FdOptions::default() };
     Ok(endpoint([target.fd], options, &fd_options)?)
 }

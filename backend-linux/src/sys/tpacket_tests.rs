@@ -1,0 +1,252 @@
+//! The ring state machines over plain memory, with a producer that behaves like the kernel and one that does not.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Small pages, so that every case wraps around.
+const SLOTS: Geometry = Geometry { block_size: 1024, blocks: 2, frame_size: 256 };
+const BLOCKS: Geometry = Geometry { block_size: 1024, blocks: 3, frame_size: 256 };
+/// Where frames start in their slots; behind every header.
+const MAC: usize = 96;
+const MAX_FRAME: usize = 256 - MAC;
+
+fn memory(geometry: Geometry) -> Mapping {
+    Mapping::anonymous(geometry.len()).unwrap()
+}
+
+fn put(memory: &mut Mapping, at: usize, bytes: &[u8]) {
+    memory.bytes_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// Hands slots over as the kernel does; returns false if the next slot is still ours.
+fn produce_slot(ring: &mut SlotRing, index: usize, frame: &[u8], real_len: usize) -> bool {
+    let slot = index % SLOTS.slots() * SLOTS.frame_size;
+    if ring.status(slot) != libc::TP_STATUS_KERNEL {
+        return false;
+    }
+    let (status, len, snaplen, mac) = match ring.version {
+        SlotVersion::V1 => (
+            offset_of!(libc::tpacket_hdr, tp_status),
+            offset_of!(libc::tpacket_hdr, tp_len),
+            offset_of!(libc::tpacket_hdr, tp_snaplen),
+            offset_of!(libc::tpacket_hdr, tp_mac),
+        ),
+        SlotVersion::V2 => (
+            offset_of!(libc::tpacket2_hdr, tp_status),
+            offset_of!(libc::tpacket2_hdr, tp_len),
+            offset_of!(libc::tpacket2_hdr, tp_snaplen),
+            offset_of!(libc::tpacket2_hdr, tp_mac),
+        ),
+    };
+    put(&mut ring.memory, slot + len, &(real_len as u32).to_ne_bytes());
+    put(&mut ring.memory, slot + snaplen, &(frame.len() as u32).to_ne_bytes());
+    put(&mut ring.memory, slot + mac, &(MAC as u16).to_ne_bytes());
+    put(&mut ring.memory, slot + MAC, frame);
+    // Other bits stand beside USER.
+    let value = libc::TP_STATUS_USER | libc::TP_STATUS_TS_SOFTWARE | libc::TP_STATUS_CSUMNOTREADY;
+    match ring.version {
+        SlotVersion::V1 => put(&mut ring.memory, slot + status, &(value as usize).to_ne_bytes()),
+        SlotVersion::V2 => put(&mut ring.memory, slot + status, &value.to_ne_bytes()),
+    }
+    true
+}
+
+/// Fills a whole block as the kernel does; returns false if it is still ours.
+fn produce_block(ring: &mut BlockRing, index: usize, frames: &[Vec<u8>]) -> bool {
+    let block = index % BLOCKS.blocks * BLOCKS.block_size;
+    let status = block + BLOCK_HEADER + offset_of!(libc::tpacket_hdr_v1, block_status);
+    if half_word(&ring.memory, status).load(Ordering::Acquire) != libc::TP_STATUS_KERNEL {
+        return false;
+    }
+    let first = 64;
+    let mut at = first;
+    for (n, frame) in frames.iter().enumerate() {
+        let step = (MAC + frame.len()).next_multiple_of(8);
+        let next = if n + 1 == frames.len() { 0 } else { step as u32 };
+        put(&mut ring.memory, block + at + offset_of!(libc::tpacket3_hdr, tp_next_offset), &next.to_ne_bytes());
+        put(&mut ring.memory, block + at + offset_of!(libc::tpacket3_hdr, tp_len), &(frame.len() as u32).to_ne_bytes());
+        put(
+            &mut ring.memory,
+            block + at + offset_of!(libc::tpacket3_hdr, tp_snaplen),
+            &(frame.len() as u32).to_ne_bytes(),
+        );
+        put(&mut ring.memory, block + at + offset_of!(libc::tpacket3_hdr, tp_mac), &(MAC as u16).to_ne_bytes());
+        put(&mut ring.memory, block + at + MAC, frame);
+        at += step;
+    }
+    let header = block + BLOCK_HEADER;
+    put(&mut ring.memory, header + offset_of!(libc::tpacket_hdr_v1, num_pkts), &(frames.len() as u32).to_ne_bytes());
+    put(
+        &mut ring.memory,
+        header + offset_of!(libc::tpacket_hdr_v1, offset_to_first_pkt),
+        &(first as u32).to_ne_bytes(),
+    );
+    half_word(&ring.memory, status).store(libc::TP_STATUS_USER | libc::TP_STATUS_BLK_TMO, Ordering::Release);
+    true
+}
+
+/// What a consumer does next.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    produce: usize,
+    budget: usize,
+    take: usize,
+    forget: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    (0..12usize, 0..6usize, 0..6usize, any::<bool>()).prop_map(|(produce, budget, take, forget)| Step {
+        produce,
+        budget,
+        take,
+        forget,
+    })
+}
+
+fn frame(number: usize) -> Vec<u8> {
+    (0..number % MAX_FRAME).map(|at| (number + at) as u8).collect()
+}
+
+fn run_slots(version: SlotVersion, steps: &[Step]) {
+    let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version);
+    let (mut produced, mut sent) = (0, VecDeque::new());
+    for step in steps {
+        for _ in 0..step.produce {
+            let bytes = frame(produced);
+            if produce_slot(&mut ring, produced, &bytes, bytes.len() + produced % 2) {
+                sent.push_back((bytes.len() + produced % 2, bytes));
+                produced += 1;
+            }
+        }
+        ring.release();
+        let mut left = ring.available(step.budget);
+        assert!(left <= step.budget);
+        for (meta, bytes) in ring.frames(&mut left).take(step.take) {
+            let (len, expected) = sent.pop_front().unwrap();
+            assert_eq!((meta.len, &*bytes), (len, &*expected));
+        }
+        if !step.forget {
+            ring.release();
+        }
+    }
+    ring.release();
+    let mut left = ring.available(usize::MAX);
+    assert_eq!(left, sent.len(), "what was not taken is still there");
+    assert!(ring.frames(&mut left).zip(sent).all(|((_, bytes), (_, expected))| *bytes == *expected));
+}
+
+fn run_blocks(steps: &[Step]) {
+    let mut ring = BlockRing::new(memory(BLOCKS), BLOCKS);
+    let (mut produced, mut number, mut sent) = (0, 0, VecDeque::new());
+    for step in steps {
+        // An empty block is legal, too.
+        let frames: Vec<_> = (number..number + step.produce % 4).map(frame).collect();
+        if step.produce > 0 && produce_block(&mut ring, produced, &frames) {
+            produced += 1;
+            number += frames.len();
+            sent.extend(frames);
+        }
+        let mut left = ring.available(step.budget);
+        assert!(left <= step.budget);
+        for (meta, bytes) in ring.frames(&mut left).take(step.take) {
+            let expected = sent.pop_front().unwrap();
+            assert_eq!((meta.len, &*bytes), (expected.len(), &*expected));
+        }
+        if !step.forget {
+            ring.release();
+        }
+    }
+    // What is left comes out, up to the first block that the kernel still has.
+    while ring.available(usize::MAX) > 0 {
+        let mut left = usize::MAX;
+        let taken = ring.frames(&mut left).count();
+        assert!(taken > 0 && taken <= sent.len());
+        sent.drain(..taken);
+    }
+    assert!(sent.is_empty(), "{} frames lost", sent.len());
+}
+
+/// Frames of one batch lie inside the ring and do not overlap.
+fn check_places<'b>(start: usize, len: usize, frames: impl Iterator<Item = (RxMeta, &'b mut [u8])>) {
+    let mut places: Vec<Range<usize>> = Vec::new();
+    for (meta, bytes) in frames {
+        let place = bytes.as_ptr() as usize - start..bytes.as_ptr() as usize - start + bytes.len();
+        assert!(place.end <= len, "outside of the ring");
+        assert!(meta.len >= bytes.len());
+        places.push(place);
+    }
+    places.retain(|place| !place.is_empty());
+    places.sort_by_key(|place| place.start);
+    assert!(places.windows(2).all(|pair| pair[0].end <= pair[1].start), "overlap");
+}
+
+proptest! {
+    #[test]
+    fn slots_v1_deliver_each_frame_once_in_order(steps in vec(step(), 1..200)) {
+        run_slots(SlotVersion::V1, &steps);
+    }
+
+    #[test]
+    fn slots_v2_deliver_each_frame_once_in_order(steps in vec(step(), 1..200)) {
+        run_slots(SlotVersion::V2, &steps);
+    }
+
+    #[test]
+    fn blocks_deliver_each_frame_once_in_order(steps in vec(step(), 1..200)) {
+        run_blocks(&steps);
+    }
+
+    #[test]
+    fn slots_full_of_garbage_stay_in_bounds(garbage in vec(any::<u8>(), SLOTS.len()), v1: bool, steps in vec(step(), 1..20)) {
+        let version = if v1 { SlotVersion::V1 } else { SlotVersion::V2 };
+        let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version);
+        let (start, len) = (ring.memory.start().as_ptr() as usize, ring.memory.len());
+        for step in steps {
+            put(&mut ring.memory, 0, &garbage);
+            ring.release();
+            let mut left = ring.available(step.budget);
+            check_places(start, len, ring.frames(&mut left).take(step.take));
+        }
+    }
+
+    #[test]
+    fn blocks_full_of_garbage_stay_in_bounds(
+        garbage in vec(any::<u8>(), BLOCKS.len()),
+        near in vec(0..1100u32, 64),
+        steps in vec(step(), 1..20),
+    ) {
+        let mut ring = BlockRing::new(memory(BLOCKS), BLOCKS);
+        let (start, len) = (ring.memory.start().as_ptr() as usize, ring.memory.len());
+        for step in steps {
+            put(&mut ring.memory, 0, &garbage);
+            // Offsets and lengths that come close to the truth go further than random ones.
+            for (n, value) in near.iter().enumerate() {
+                put(&mut ring.memory, n * 48, &value.to_ne_bytes());
+            }
+            let mut left = ring.available(step.budget);
+            check_places(start, len, ring.frames(&mut left).take(step.take));
+        }
+    }
+}
+
+#[test]
+fn slots_do_not_cross_blocks() {
+    let geometry = Geometry { block_size: 4096, blocks: 2, frame_size: 1104 };
+    let ring = SlotRing::new(memory(geometry), geometry, SlotVersion::V2);
+    let starts: Vec<_> = (0..geometry.slots()).map(|n| ring.slot(n)).collect();
+    assert_eq!(starts, [0, 1104, 2208, 4096, 5200, 6304]);
+}
+
+#[test]
+fn vlan_tag_needs_its_flag_and_defaults_to_802_1q() {
+    assert_eq!(vlan(libc::TP_STATUS_USER, 5, 0x88a8), None);
+    assert_eq!(vlan(libc::TP_STATUS_VLAN_VALID, 5, 0), Some(VlanTag { tpid: 0x8100, tci: 5 }));
+    let both = libc::TP_STATUS_VLAN_VALID | libc::TP_STATUS_VLAN_TPID_VALID;
+    assert_eq!(vlan(both, 5, 0x88a8), Some(VlanTag { tpid: 0x88a8, tci: 5 }));
+}
