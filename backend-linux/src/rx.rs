@@ -77,6 +77,10 @@ impl<F: AsFd> RxQueue for FdRx<F> {
         }
     }
 
+    fn pause(&mut self, time: Duration) -> Wake {
+        self.source.pause(time)
+    }
+
     fn drops(&mut self) -> usize {
         self.source.kernel_drops()
     }

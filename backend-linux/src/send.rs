@@ -12,6 +12,7 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg, sendmsg};
 use crate::classify::send_error;
 use crate::error::FdError;
 use crate::fd::{Fd, FdStop};
+use crate::probe::FdKind;
 use crate::wait::{pause, wait};
 
 /// Most frames in one `sendmmsg`.
@@ -147,7 +148,12 @@ impl<F: AsFd> FdTx<F> {
     /// Repeats an interrupted call (rule E1) and classifies its error.
     #[inline]
     fn call<T>(&self, name: &'static str, mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, FdError> {
-        rustix::io::retry_on_intr(&mut call).map_err(|errno| self.error(name, errno))
+        match rustix::io::retry_on_intr(&mut call) {
+            // A packet socket keeps the loss of its link as an error until a call takes it, also after the link is back.
+            Err(Errno::NETDOWN) if self.fd.kind == FdKind::Packet => rustix::io::retry_on_intr(&mut call),
+            result => result,
+        }
+        .map_err(|errno| self.error(name, errno))
     }
 
     #[cold]

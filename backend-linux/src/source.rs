@@ -12,7 +12,7 @@ use crate::error::FdError;
 use crate::fd::{Fd, FdStop};
 use crate::probe::FdKind;
 use crate::sys::sockopt;
-use crate::wait::{Readiness, wait};
+use crate::wait::{Readiness, pause, wait};
 
 /// A descriptor to receive from, and whether it has come to its end.
 #[derive(Debug)]
@@ -106,6 +106,13 @@ impl<F: AsFd> Source<F> {
             self.set_closed("poll");
         }
         Ok(readiness)
+    }
+
+    pub(crate) fn pause(&self, time: Duration) -> Wake {
+        match pause(&self.stop, time) {
+            Wake::Stopped => Wake::Stopped,
+            Wake::Ready | Wake::TimedOut => Wake::Ready,
+        }
     }
 
     /// Frames that the kernel dropped since this was asked last, for want of room (`PACKET_STATISTICS`); 0 on other descriptors.

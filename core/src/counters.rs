@@ -143,6 +143,20 @@ impl RxCounters {
     }
 }
 
+impl RxCounters {
+    #[inline]
+    pub(crate) fn count_received(&mut self, len: usize) {
+        self.received += 1;
+        self.received_bytes += len;
+    }
+
+    #[inline]
+    pub(crate) fn count_delivered(&mut self, len: usize) {
+        self.count_received(len);
+        self.delivered += 1;
+    }
+}
+
 /// Transmit counters at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TxCounters {

@@ -81,6 +81,6 @@ pub use endpoint::{
 };
 pub use error::{ConfigError, ReceiverError, UnsupportedOption, WriteError};
 pub use packet::{Packet, Refusal, RxPacket, TxStatus};
-pub use rx::{Ended, Parsed, Receiver};
+pub use rx::{Ended, Parsed, Receiver, WakePolicy};
 pub use tx::Written;
 pub use wire::{EtherType, LinkAddress};

@@ -1,5 +1,5 @@
 //! The ring state machines over plain memory, with a producer that behaves like the kernel and one that does not.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::VecDeque;
 use std::ops::Range;

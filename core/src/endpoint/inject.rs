@@ -5,7 +5,6 @@ use crate::dispatcher::NetworkDispatcher;
 use crate::error::{ConfigError, WriteError};
 use crate::io::{RawIo, RxMeta};
 use crate::packet::{Packet, RxPacket};
-use crate::rx::Tally;
 use crate::tx::Written;
 use crate::wire::EtherType;
 
@@ -55,7 +54,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> InjectableLinkEndpoint for Endpoint<IO, Q
     ) -> Result<(), WriteError> {
         self.shared.check_writable()?;
         let meta = RxMeta::new(packet.len());
-        Tally::new(&self.shared.injected).delivered(packet.len());
+        self.shared.injected.lock().rx.count_delivered(packet.len());
         dispatcher.deliver(protocol, RxPacket::new(packet, 0, meta));
         Ok(())
     }

@@ -20,7 +20,7 @@ pub(crate) use options::Config;
 pub use options::{ArpHardwareType, BATCH_SIZE, Capabilities, GsoSupport, Options, TxPolicy};
 pub use queue::Queue;
 
-use crate::counters::{Counters, DropCause, QueueCounters};
+use crate::counters::{Counters, DropCause};
 use crate::error::{ConfigError, ReceiverError, WriteError};
 use crate::io::RawIo;
 use crate::packet::Packet;
@@ -175,7 +175,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
     }
 
     fn counters(&self) -> Counters {
-        self.queues().iter().fold(self.shared.injected.snapshot(), |sum, queue| sum + queue.counters())
+        self.queues().iter().fold(*self.shared.injected.lock(), |sum, queue| sum + queue.counters())
     }
 }
 
@@ -184,7 +184,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) lifecycle: Lifecycle,
     /// Packets injected inbound: they pass no queue.
-    pub(crate) injected: QueueCounters,
+    pub(crate) injected: Mutex<Counters>,
     mtu: AtomicU32,
     address: Mutex<LinkAddress>,
     on_close: Mutex<Option<OnCloseAction>>,
@@ -194,7 +194,7 @@ impl Shared {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             config,
-            injected: QueueCounters::default(),
+            injected: Mutex::new(Counters::default()),
             lifecycle: Lifecycle::new(),
             mtu: AtomicU32::new(config.options.mtu),
             address: Mutex::new(config.options.address),

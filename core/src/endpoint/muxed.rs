@@ -111,8 +111,15 @@ impl LinkEndpoint for MuxedInjectableEndpoint<'_> {
         0
     }
 
+    /// All of them or none.
     fn attach(&self) -> Result<(), StateError> {
-        self.endpoints().try_for_each(LinkEndpoint::attach)
+        for (at, endpoint) in self.endpoints().enumerate() {
+            if let Err(error) = endpoint.attach() {
+                self.endpoints().take(at).for_each(LinkEndpoint::detach);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     fn detach(&self) {

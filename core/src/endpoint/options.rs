@@ -4,6 +4,7 @@ use bitflags::bitflags;
 
 use crate::error::{ConfigError, UnsupportedOption};
 use crate::io::Limits;
+use crate::rx::WakePolicy;
 use crate::wire::LinkAddress;
 use crate::wire::ethernet::HEADER_LEN;
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub promiscuous: bool,
     /// Most frames taken from a queue at a time; a stop is seen between two such batches. Default 64.
     pub rx_budget: usize,
+    /// When a receiver that has run dry looks again. Default [`WakePolicy::Prompt`].
+    pub wake: WakePolicy,
     /// What to do when a descriptor takes nothing more (the origin drops the rest of the batch). Default [`TxPolicy::Return`].
     pub tx_policy: TxPolicy,
     /// Segmentation of packets above the MTU (`GSOMaxSize`, `GVisorGSOEnabled`). Only `None` is supported.
@@ -55,6 +58,7 @@ impl Default for Options {
             address: LinkAddress::ZERO,
             promiscuous: false,
             rx_budget: 64,
+            wake: WakePolicy::Prompt,
             tx_policy: TxPolicy::Return,
             gso: GsoSupport::None,
             gso_max_size: 0,

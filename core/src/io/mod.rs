@@ -18,7 +18,8 @@
 //!   that were not taken stay queued and are lent again, in order, by the next `poll`. A batch that is forgotten
 //!   ([`core::mem::forget`]) behaves like a dropped one at the next `poll`.
 //! - **R5** `budget` caps what is lent, not what one call to the system receives: a queue may receive more, keep it, and lend it
-//!   at the next `poll` without a call. A budget of zero gives an empty batch. `wait` answers [`Wake::Ready`] at once while
+//!   at the next `poll` without a call. A budget of zero gives an
+//!   empty batch, also after the close. `wait` answers [`Wake::Ready`] at once while
 //!   frames are kept, unless the channel is stopped.
 //! - **R6** A frame that did not fit is lent cut and says so: [`RxMeta::len`] is larger than the bytes lent, and
 //!   exact wherever the system tells the real length.

@@ -26,6 +26,13 @@ pub trait RxQueue {
     /// As for [`poll`](RxQueue::poll).
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Wake, Self::Error>;
 
+    /// Lets `time` pass, whatever arrives: [`Wake::Ready`] afterwards, [`Wake::Stopped`] at once if the channel is stopped. A backend that cannot
+    /// block returns at once.
+    fn pause(&mut self, time: Duration) -> Wake {
+        let _ = time;
+        Wake::Ready
+    }
+
     /// Frames that the system dropped in front of this queue, for want of room, since this was asked last. May cost a call to the system: it
     /// is asked before some waits and at the end.
     fn drops(&mut self) -> usize {

@@ -2,8 +2,10 @@
 
 mod parse;
 mod receiver;
+mod wake;
 
 pub(crate) use parse::Filter;
 pub use parse::Parsed;
-pub(crate) use receiver::Tally;
 pub use receiver::{Ended, Receiver};
+pub(crate) use wake::Waiter;
+pub use wake::WakePolicy;

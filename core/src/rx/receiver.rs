@@ -7,7 +7,7 @@ use crate::endpoint::state::State;
 use crate::endpoint::{Queue, Shared};
 use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
 use crate::packet::RxPacket;
-use crate::rx::Filter;
+use crate::rx::{Filter, Waiter};
 
 /// Receives from one queue of an attached endpoint.
 ///
@@ -18,6 +18,7 @@ pub struct Receiver<'e, IO: RawIo> {
     queue: &'e Queue<IO>,
     rx: Option<IO::Rx>,
     link_down: bool,
+    waiter: Waiter,
     waits: u32,
 }
 
@@ -49,7 +50,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     /// A receiver that follows one that saw the link go down sees it come up.
     pub(crate) fn new(shared: &'e Shared, queue: &'e Queue<IO>, rx: IO::Rx) -> Self {
         let link_down = shared.lifecycle.state() == State::Down;
-        Self { shared, queue, rx: Some(rx), link_down, waits: 0 }
+        Self { shared, queue, rx: Some(rx), link_down, waiter: Waiter::new(shared.config.options.wake), waits: 0 }
     }
 
     /// Delivers what is there now, at most one batch ([`Options::rx_budget`](crate::Options::rx_budget) frames), and returns how many
@@ -110,7 +111,8 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         f(accept_one(&mut batch, &filter, &mut tally))
     }
 
-    /// Waits until a [`poll`](Receiver::poll) may find something, or `timeout` has passed (`None`: for ever).
+    /// Waits until a [`poll`](Receiver::poll) may find something, or `timeout` has passed (`None`: for ever), by
+    /// [`Options::wake`](crate::Options::wake).
     ///
     /// # Errors
     ///
@@ -127,7 +129,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         let Some(rx) = self.rx.as_mut() else {
             return Ok(Wake::Stopped);
         };
-        match rx.wait(timeout) {
+        match self.waiter.wait(rx, timeout) {
             Ok(wake) => Ok(wake),
             Err(error) => self.after_error(error, dispatcher).map(|_| Wake::Ready),
         }
@@ -156,7 +158,10 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
             if self.queue.hangup() {
                 return Err(self.finish(Ended::PeerClosed, dispatcher));
             }
-        } else if self.link_down {
+            return Ok(0);
+        }
+        self.waiter.found();
+        if self.link_down {
             self.link_down = false;
             self.shared.lifecycle.link_up();
             dispatcher.notify(LinkEvent::Up);
@@ -266,7 +271,7 @@ fn accept_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, tally: &mut Tal
 }
 
 /// Counts of one batch, published when it goes out of scope: also when a dispatcher panics.
-pub(crate) struct Tally<'c> {
+struct Tally<'c> {
     pub(crate) rx: RxCounters,
     counters: &'c QueueCounters,
 }
@@ -278,13 +283,12 @@ impl<'c> Tally<'c> {
 
     #[inline]
     pub(crate) fn delivered(&mut self, len: usize) {
-        self.received(len);
-        self.rx.delivered += 1;
+        self.rx.count_delivered(len);
     }
 
     #[cold]
     pub(crate) fn dropped(&mut self, frame: &RxFrame<'_>, cause: DropCause) {
-        self.received(frame.bytes.len());
+        self.rx.count_received(frame.bytes.len());
         if cause == DropCause::Truncated {
             self.rx.truncated_bytes += frame.meta.len;
         }
@@ -298,12 +302,6 @@ impl<'c> Tally<'c> {
         if let Some(drops) = self.rx.drops.get_mut(DropCause::Kernel as usize) {
             *drops += frames;
         }
-    }
-
-    #[inline]
-    fn received(&mut self, len: usize) {
-        self.rx.received += 1;
-        self.rx.received_bytes += len;
     }
 }
 

@@ -16,6 +16,7 @@ mod recorder;
 mod resuming;
 mod scripted;
 mod waiting;
+mod waking;
 mod wrapping;
 mod writing;
 

@@ -26,6 +26,10 @@ pub(crate) struct Script {
     /// Calls of `wait` for room, with what had been refused.
     pub(crate) waited: RefCell<Vec<(ErrorKind, Duration)>>,
     pub(crate) stopped: Cell<bool>,
+    /// Calls of `wait` for frames.
+    pub(crate) slept: Cell<usize>,
+    /// Calls of `pause`.
+    pub(crate) paused: RefCell<Vec<Duration>>,
 }
 
 impl Script {
@@ -105,7 +109,13 @@ impl RxQueue for Scripted<'_> {
     }
 
     fn wait(&mut self, _timeout: Option<Duration>) -> Result<Wake, MockError> {
+        self.0.slept.set(self.0.slept.get() + 1);
         Ok(if self.0.stopped.get() { Wake::Stopped } else { Wake::Ready })
+    }
+
+    fn pause(&mut self, time: Duration) -> Wake {
+        self.0.paused.borrow_mut().push(time);
+        Wake::Ready
     }
 }
 

@@ -1,0 +1,58 @@
+use core::time::Duration;
+
+use crate::io::{RxQueue, Wake};
+
+/// When a receiver that has run dry looks again. Waking up costs more than anything else a frame takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WakePolicy {
+    /// As soon as there is a frame. Adds no delay.
+    #[default]
+    Prompt,
+    /// `max_delay` after there is a frame, so that those that follow it are taken with it. Adds up to `max_delay` and the timer slack of the
+    /// system (50 µs on Linux, prctl(2)) to a frame that comes after a rest; the queue must hold what comes in that time.
+    Coalesce {
+        /// How long to let frames gather.
+        max_delay: Duration,
+    },
+    /// At once, without a call that sleeps, `budget` times in a row; then as [`WakePolicy::Prompt`]. Adds the least delay and keeps a processor
+    /// busy.
+    BusyPoll {
+        /// How many polls may find nothing before the receiver sleeps.
+        budget: u32,
+    },
+}
+
+/// Waits by a policy.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    policy: WakePolicy,
+    /// Waits in a row that did not sleep.
+    spins: u32,
+}
+
+impl Waiter {
+    pub(crate) const fn new(policy: WakePolicy) -> Self {
+        Self { policy, spins: 0 }
+    }
+
+    /// Frames were found: the next rest begins anew.
+    #[inline]
+    pub(crate) const fn found(&mut self) {
+        self.spins = 0;
+    }
+
+    pub(crate) fn wait<Rx: RxQueue>(&mut self, rx: &mut Rx, timeout: Option<Duration>) -> Result<Wake, Rx::Error> {
+        match self.policy {
+            WakePolicy::BusyPoll { budget } if self.spins < budget => {
+                self.spins += 1;
+                core::hint::spin_loop();
+                Ok(Wake::Ready)
+            }
+            WakePolicy::Prompt | WakePolicy::BusyPoll { .. } => rx.wait(timeout),
+            WakePolicy::Coalesce { max_delay } => match rx.wait(timeout)? {
+                Wake::Ready => Ok(rx.pause(max_delay)),
+                wake => Ok(wake),
+            },
+        }
+    }
+}
