@@ -14,7 +14,8 @@ pub struct RingOptions {
     pub frames: usize,
     /// Bytes of a slot, headers of the kernel included (a multiple of 16). Default `None`: what the longest frame takes, rounded up to a power of two.
     pub frame_size: Option<usize>,
-    /// Bytes of a block; rounded up to whole pages. Default `None`: 64 KiB, or 256 KiB for [`RingVersion::V3`], or one slot if that is larger.
+    /// Bytes of a block; rounded up to whole pages. Default `None`: 64 KiB, or an eighth of the ring and at most
+    /// 256 KiB for [`RingVersion::V3`], or one slot if that is larger.
     pub block_size: Option<usize>,
 }
 
@@ -58,16 +59,31 @@ impl RingOptions {
                 "must be a multiple of 16 and hold the longest frame and 128 bytes more",
             ));
         }
-        let usual = if matches!(self.version, RingVersion::V3 { .. }) { 256 << 10 } else { 64 << 10 };
-        let block_size = self.block_size.unwrap_or(usual).max(frame_size).next_multiple_of(page_size());
-        let blocks = self.frames.div_ceil(block_size / frame_size);
-        if blocks == 0 {
+        if self.frames == 0 {
             return Err(bad("ring.frames", "must not be zero"));
         }
+        let block_size = self.block_size.unwrap_or(self.usual_block_size(frame_size));
+        let block_size = block_size.max(frame_size).next_multiple_of(page_size());
+        let blocks = self.frames.div_ceil(block_size / frame_size).max(self.least_blocks());
         if block_size.checked_mul(blocks).is_none_or(|len| len > MAX_LEN) {
             return Err(bad("ring.frames", "the ring would be larger than 1 GiB"));
         }
         Ok(Geometry { block_size, blocks, frame_size })
+    }
+
+    /// A block that is handed over receives nothing until it comes back, so that there must be others meanwhile.
+    const fn least_blocks(&self) -> usize {
+        match self.version {
+            RingVersion::V1 | RingVersion::V2 => 1,
+            RingVersion::V3 { .. } => 4,
+        }
+    }
+
+    fn usual_block_size(&self, frame_size: usize) -> usize {
+        match self.version {
+            RingVersion::V1 | RingVersion::V2 => 64 << 10,
+            RingVersion::V3 { .. } => (self.frames.saturating_mul(frame_size) / 8).min(256 << 10),
+        }
     }
 }
 
@@ -88,3 +104,55 @@ const HEADROOM: usize = 128;
 const ALIGNMENT: usize = 16;
 /// Far below what the kernel counts in 32 bits.
 const MAX_LEN: usize = 1 << 30;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_holds_four_thousand_frames_of_the_usual_length() {
+        for options in [RingOptions::V2, RingOptions::V3] {
+            let geometry = options.geometry(1518).unwrap();
+            assert_eq!((geometry.frame_size, geometry.slots(), geometry.len()), (2048, 4096, 8 << 20));
+        }
+    }
+
+    #[test]
+    fn blocks_are_whole_pages_and_hold_what_was_asked() {
+        for frame_len in [60, 1514, 9014, 65_535] {
+            for frames in [1, 7, 32, 2048] {
+                for version in [RingVersion::V2, RingOptions::V3.version] {
+                    let geometry = RingOptions { version, frames, ..RingOptions::V2 }.geometry(frame_len).unwrap();
+                    assert!(geometry.block_size.is_multiple_of(page_size()));
+                    assert!(geometry.frame_size >= frame_len + 80 && geometry.slots() >= frames);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ring_of_blocks_never_has_one_block_only() {
+        let one_block = RingOptions { frames: 1, block_size: Some(1 << 20), ..RingOptions::V3 };
+        assert_eq!(one_block.geometry(1514).unwrap().blocks, 4);
+    }
+
+    #[test]
+    fn ring_of_the_origin_has_32_slots_on_any_page_size() {
+        let geometry = RingOptions::ORIGIN.geometry(65_535).unwrap();
+        assert_eq!((geometry.frame_size, geometry.slots()), (65_664, 32));
+        assert!(geometry.block_size.is_multiple_of(page_size()));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let refused = |options: RingOptions| match options.geometry(1514).unwrap_err() {
+            SetupError::BadOption { option, .. } => option,
+            other => panic!("{other}"),
+        };
+        assert_eq!(refused(RingOptions { frames: 0, ..RingOptions::V2 }), "ring.frames");
+        assert_eq!(refused(RingOptions { frames: usize::MAX, ..RingOptions::V2 }), "ring.frames");
+        assert_eq!(refused(RingOptions { frame_size: Some(1514), ..RingOptions::V2 }), "ring.frame_size");
+        assert_eq!(refused(RingOptions { frame_size: Some(4100), ..RingOptions::V2 }), "ring.frame_size");
+    }
+}

@@ -20,6 +20,8 @@ use crate::sys::tpacket::{BlockRing, Geometry, SlotRing, SlotVersion};
 #[derive(Debug)]
 pub(crate) struct RxRing<F: AsFd> {
     ring: Ring,
+    /// A slot may have room for more, but a longer frame is cut as in every other mode.
+    frame_len: usize,
     _attached: Attached<F>,
 }
 
@@ -42,7 +44,7 @@ impl<F: AsFd> RxRing<F> {
             RingVersion::V2 => Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V2)),
             RingVersion::V3 { .. } => Ring::Blocks(BlockRing::new(memory, geometry)),
         };
-        Ok(Self { ring, _attached: attached })
+        Ok(Self { ring, frame_len, _attached: attached })
     }
 
     /// The frames that are there, `budget` at most. Gives back what was taken before.
@@ -55,10 +57,11 @@ impl<F: AsFd> RxRing<F> {
             }
             Ring::Blocks(ring) => ring.available(budget),
         };
-        if left == 0 && budget > 0 {
-            source.check()?;
+        match left {
+            0 if budget > 0 => source.check_dry_ring()?,
+            _ => source.ring_gave(),
         }
-        Ok(RingBatch { ring: &mut self.ring, left })
+        Ok(RingBatch { ring: &mut self.ring, left, frame_len: self.frame_len })
     }
 
     /// True if a frame is there.
@@ -75,6 +78,7 @@ impl<F: AsFd> RxRing<F> {
 pub(crate) struct RingBatch<'q> {
     ring: &'q mut Ring,
     left: usize,
+    frame_len: usize,
 }
 
 impl RingBatch<'_> {
@@ -89,7 +93,11 @@ impl RingBatch<'_> {
             Ring::Slots(ring) => Either::Left(ring.frames(&mut self.left)),
             Ring::Blocks(ring) => Either::Right(ring.frames(&mut self.left)),
         };
-        frames.map(|(meta, bytes)| RxFrame { meta, bytes })
+        let frame_len = self.frame_len;
+        frames.map(move |(meta, bytes)| {
+            let kept = bytes.len().min(frame_len);
+            RxFrame { meta, bytes: bytes.split_at_mut(kept).0 }
+        })
     }
 }
 

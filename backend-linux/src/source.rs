@@ -22,11 +22,14 @@ pub(crate) struct Source<F: AsFd> {
     end: Option<FdError>,
     /// An error that came behind frames of the same batch.
     deferred: Option<FdError>,
+    dry_polls: u32,
 }
+
+const DRY_POLLS_PER_CALL: u32 = 64;
 
 impl<F: AsFd> Source<F> {
     pub(crate) const fn new(fd: Arc<Fd<F>>, stop: FdStop) -> Self {
-        Self { fd, stop, end: None, deferred: None }
+        Self { fd, stop, end: None, deferred: None, dry_polls: 0 }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -82,13 +85,34 @@ impl<F: AsFd> Source<F> {
     /// As [`wait`](Self::wait) for a socket whose frames come by a ring: nobody receives from it, so its error has to be asked for.
     pub(crate) fn wait_for_ring(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
         let readiness = self.ready(kept, timeout)?;
-        if readiness.events.contains(PollFlags::ERR)
-            && let Ok(Err(errno)) = socket_error(&self.fd)
+        if readiness.events.contains(PollFlags::ERR) {
+            self.ask_for_error();
+        }
+        Ok(readiness.wake)
+    }
+
+    /// As [`check`](Self::check) when a ring gave nothing. Asking the socket costs a call: when the ring has just run dry, and then once in so
+    /// many polls.
+    pub(crate) fn check_dry_ring(&mut self) -> Result<(), FdError> {
+        if self.dry_polls.is_multiple_of(DRY_POLLS_PER_CALL) {
+            self.ask_for_error();
+        }
+        self.dry_polls = self.dry_polls.wrapping_add(1);
+        self.check()
+    }
+
+    /// A ring gave frames.
+    #[inline]
+    pub(crate) const fn ring_gave(&mut self) {
+        self.dry_polls = 0;
+    }
+
+    fn ask_for_error(&mut self) {
+        if let Ok(Err(errno)) = socket_error(&self.fd)
             && let Err(error) = self.judge("getsockopt SO_ERROR", errno)
         {
             self.defer(error);
         }
-        Ok(readiness.wake)
     }
 
     fn ready(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Readiness, FdError> {
