@@ -42,6 +42,6 @@ fn is_closed(errno: Errno) -> bool {
 }
 
 /// An `AF_PACKET` socket whose interface was deleted keeps the name of none (packet(7); tested on Linux 6.18).
-fn is_deleted(fd: BorrowedFd<'_>) -> bool {
+pub(crate) fn is_deleted(fd: BorrowedFd<'_>) -> bool {
     sockaddr::packet_ifindex(fd).is_ok_and(|index| index < 0)
 }

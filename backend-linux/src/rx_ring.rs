@@ -57,9 +57,10 @@ impl<F: AsFd> RxRing<F> {
             }
             Ring::Blocks(ring) => ring.available(budget),
         };
-        match left {
-            0 if budget > 0 => source.check_dry_ring()?,
-            _ => source.ring_gave(),
+        if left > 0 {
+            source.gave();
+        } else if budget > 0 {
+            source.check_dry_ring()?;
         }
         Ok(RingBatch { ring: &mut self.ring, left, frame_len: self.frame_len })
     }

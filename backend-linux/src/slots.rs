@@ -71,15 +71,16 @@ impl SlotStore {
 
     /// Receives what is there now; returns the number of calls.
     fn fill<F: AsFd>(&mut self, source: &mut Source<F>, budget: usize) -> Result<usize, FdError> {
-        source.check()?;
+        source.check_end()?;
         (self.filled, self.taken) = (0, 0);
         let filled = match &mut self.slots {
             Slots::Read(slots) => slots.fill(source, &mut self.lens, budget)?,
             Slots::Message(slots) => slots.fill(source, &mut self.lens)?,
         };
         self.filled = filled.frames;
-        if self.filled == 0 {
-            source.check()?;
+        match self.filled {
+            0 => source.check_dry()?,
+            _ => source.gave(),
         }
         Ok(filled.calls)
     }

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::sockopt::socket_error;
 
-use crate::classify::receive_error;
+use crate::classify::{is_deleted, receive_error};
 use crate::error::FdError;
 use crate::fd::{Fd, FdStop};
 use crate::probe::FdKind;
@@ -20,28 +20,47 @@ pub(crate) struct Source<F: AsFd> {
     fd: Arc<Fd<F>>,
     stop: FdStop,
     end: Option<FdError>,
-    /// An error that came behind frames of the same batch.
+    /// An error to report once no frame is left in front of it.
     deferred: Option<FdError>,
+    /// The link is down, as far as we were told.
+    is_down: bool,
     dry_polls: u32,
 }
+
+/// How often to see whether an interface that is down was deleted: the kernel does not tell that (tested on Linux 6.18).
+const DOWN_CHECK: Duration = Duration::from_millis(100);
 
 const DRY_POLLS_PER_CALL: u32 = 64;
 
 impl<F: AsFd> Source<F> {
     pub(crate) const fn new(fd: Arc<Fd<F>>, stop: FdStop) -> Self {
-        Self { fd, stop, end: None, deferred: None, dry_polls: 0 }
+        Self { fd, stop, end: None, deferred: None, is_down: false, dry_polls: 0 }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// Reports the end for ever (rule R7), and a deferred error once.
-    pub(crate) fn check(&mut self) -> Result<(), FdError> {
-        match self.end.or_else(|| self.deferred.take()) {
-            Some(error) => Err(error),
-            None => Ok(()),
+    /// Reports the end, for ever (rule R7).
+    pub(crate) fn check_end(&self) -> Result<(), FdError> {
+        self.end.map_or(Ok(()), Err)
+    }
+
+    /// Reports what came behind the last frame, now that none is left: the end for ever, anything else once.
+    pub(crate) fn check_dry(&mut self) -> Result<(), FdError> {
+        let Some(error) = self.deferred.take() else { return self.check_end() };
+        self.is_down = error.kind() == ErrorKind::LinkDown;
+        if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Fatal) {
+            self.end = Some(error);
         }
+        Err(error)
+    }
+
+    /// Frames have come.
+    #[inline]
+    pub(crate) const fn gave(&mut self) {
+        self.is_down = false;
+        self.dry_polls = 0;
     }
 
     /// Keeps an error until the frames in front of it were lent.
@@ -50,19 +69,25 @@ impl<F: AsFd> Source<F> {
     }
 
     /// Sorts a failed call: `Ok(true)` to call again, `Ok(false)` when nothing is there now.
+    ///
+    /// The loss of the link or of the peer comes ahead of the frames that were queued before it: it is kept, and the frames are read.
     pub(crate) fn judge(&mut self, call: &'static str, errno: Errno) -> Result<bool, FdError> {
         match errno {
             Errno::INTR => return Ok(true),
             Errno::AGAIN => return Ok(false),
-            // A unix socket reports once that the peer closed with data unread, ahead of what it had sent itself: read on (rule R7).
+            // A unix socket reports once that the peer closed with data unread; its end shows when its own data was read.
             Errno::CONNRESET if matches!(self.fd.kind, FdKind::Seqpacket | FdKind::Datagram) => return Ok(true),
             _ => {}
         }
         let error = FdError::new(call, errno, receive_error(self.fd.kind, self.fd(), errno));
-        if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Fatal) {
-            self.end = Some(error);
+        match error.kind() {
+            ErrorKind::LinkDown | ErrorKind::Closed => Ok(self.deferred.replace(error).is_none()),
+            ErrorKind::Fatal => {
+                self.end = Some(error);
+                Err(error)
+            }
+            _ => Err(error),
         }
-        Err(error)
     }
 
     /// Tells whether a message of length 0 was the end of the stream, and remembers it.
@@ -91,20 +116,14 @@ impl<F: AsFd> Source<F> {
         Ok(readiness.wake)
     }
 
-    /// As [`check`](Self::check) when a ring gave nothing. Asking the socket costs a call: when the ring has just run dry, and then once in so
-    /// many polls.
+    /// As [`check_dry`](Self::check_dry) for a ring. Asking the socket costs a call: when the ring has just run dry, and then once in so many
+    /// polls.
     pub(crate) fn check_dry_ring(&mut self) -> Result<(), FdError> {
         if self.dry_polls.is_multiple_of(DRY_POLLS_PER_CALL) {
             self.ask_for_error();
         }
         self.dry_polls = self.dry_polls.wrapping_add(1);
-        self.check()
-    }
-
-    /// A ring gave frames.
-    #[inline]
-    pub(crate) const fn ring_gave(&mut self) {
-        self.dry_polls = 0;
+        self.check_dry()
     }
 
     fn ask_for_error(&mut self) {
@@ -123,6 +142,9 @@ impl<F: AsFd> Source<F> {
         if kept || self.end.is_some() || self.deferred.is_some() {
             return at_once(Wake::Ready);
         }
+        if self.is_down && self.fd.kind == FdKind::Packet {
+            return self.ready_while_down(timeout);
+        }
         let readiness = wait(self.fd.as_fd(), &self.stop, PollFlags::IN | PollFlags::RDHUP, timeout)?;
         // A datagram socket that was shut down stays readable for ever and gives nothing.
         let shut_down = self.fd.kind == FdKind::Datagram && readiness.events.contains(PollFlags::RDHUP);
@@ -130,6 +152,20 @@ impl<F: AsFd> Source<F> {
             self.set_closed("poll");
         }
         Ok(readiness)
+    }
+
+    fn ready_while_down(&mut self, timeout: Option<Duration>) -> Result<Readiness, FdError> {
+        let short = timeout.map_or(DOWN_CHECK, |timeout| timeout.min(DOWN_CHECK));
+        let readiness = wait(self.fd.as_fd(), &self.stop, PollFlags::IN, Some(short))?;
+        if readiness.wake != Wake::TimedOut {
+            return Ok(readiness);
+        }
+        if is_deleted(self.fd()) {
+            self.set_closed("getsockname");
+        }
+        // A wait that was cut short ends like one that was woken for nothing.
+        let is_over = self.end.is_none() && timeout == Some(short);
+        Ok(Readiness { wake: if is_over { Wake::TimedOut } else { Wake::Ready }, ..readiness })
     }
 
     pub(crate) fn pause(&self, time: Duration) -> Wake {

@@ -4,3 +4,9 @@
 
 pub mod conformance;
 pub mod lab;
+pub mod support;
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

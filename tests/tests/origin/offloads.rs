@@ -1,0 +1,43 @@
+use fdlink_core::{ConfigError, GsoSupport, Options, UnsupportedOption};
+use fdlink_linux::{FdOptions, SetupError, endpoint};
+use fdlink_tests::support::{plain, seqpacket};
+
+/// Cases of the origin that wait for an option, and the option. They are to be added to the tests of the same names when the option is
+/// supported, which makes `cases_that_wait_for_an_option_are_refused_by_its_name` fail.
+pub(crate) const WAITING: [(&str, UnsupportedOption); 4] = [
+    ("TestWritePacket/Eth={true,false},PayloadLen={0,100,1000},GSOMaxSize=32768", UnsupportedOption::Gso),
+    (
+        "TestHashedWritePacket/Eth={true,false},PayloadLen={0,100,1000},GSOMaxSize=32768,Hash={0,1}",
+        UnsupportedOption::Gso,
+    ),
+    ("gro.TestNBuckets", UnsupportedOption::Gro),
+    (
+        "TestDispatchPacketFormat with RXChecksumOffload (recvmmsg marks packets as validated)",
+        UnsupportedOption::RxChecksumOffload,
+    ),
+];
+
+pub(crate) fn cases_that_wait_for_an_option_are_refused_by_its_name() {
+    for (case, option) in WAITING {
+        for options in asking_for(option) {
+            let refused = endpoint([seqpacket().0], options, &FdOptions::default()).err();
+            let expected = SetupError::Config(ConfigError::Unsupported(option));
+            assert_eq!(refused, Some(expected), "{case}");
+            let text = expected.to_string();
+            assert!(text.starts_with(option.name()) && text.contains("not supported"), "{text}");
+        }
+        println!("waiting for {}: {case}", option.name());
+    }
+}
+
+fn asking_for(option: UnsupportedOption) -> Vec<Options> {
+    let gso = |gso| Options { gso, ..plain() };
+    match option {
+        UnsupportedOption::Gso => {
+            vec![gso(GsoSupport::Host), gso(GsoSupport::Software), Options { gso_max_size: 32_768, ..plain() }]
+        }
+        UnsupportedOption::Gro => vec![Options { gro: true, ..plain() }],
+        UnsupportedOption::RxChecksumOffload => vec![Options { rx_checksum_offload: true, ..plain() }],
+        other => panic!("no case waits for {}", other.name()),
+    }
+}

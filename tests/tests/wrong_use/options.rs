@@ -1,0 +1,133 @@
+//! Options that cannot work.
+
+use fdlink_core::{ConfigError, GsoSupport, LinkAddress, Options, UnsupportedOption};
+use fdlink_linux::{DispatchMode, FdIo, FdOptions, SetupError, endpoint, injectable};
+use fdlink_tests::support::{
+    Collector, MODES, Tap, Trials, attach_in, datagram, drain, in_mode, plain, seqpacket, to_own, until,
+};
+
+use crate::{assert_says, assert_text_has};
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.anywhere(mtu_of_zero);
+    trials.anywhere(mtu_above_the_frame_limit);
+    trials.anywhere(group_address);
+    trials.anywhere(address_without_a_link_header);
+    trials.anywhere(receive_budget_of_zero);
+    trials.anywhere(batch_out_of_range);
+    trials.anywhere(frame_length_out_of_range);
+    trials.anywhere(packet_mmap_on_a_unix_socket);
+    trials.with_tap(recvmmsg_on_a_tap);
+    trials.with_tap(recvmmsg_on_a_tap_with_fallback_is_readv);
+    trials.anywhere(options_of_later_versions);
+}
+
+fn mtu_of_zero() {
+    refused(Options { mtu: 0, ..plain() }, ConfigError::MtuZero, &["mtu", "zero"]);
+    let error = injectable(seqpacket().0, 0).err();
+    assert_says(error, SetupError::Config(ConfigError::MtuZero), &["mtu", "zero"]);
+}
+
+fn mtu_above_the_frame_limit() {
+    let fd_options = FdOptions { max_frame_len: Some(1514), ..FdOptions::default() };
+    let error = endpoint([seqpacket().0], Options { mtu: 1501, ..plain() }, &fd_options).err();
+    let expected = ConfigError::MtuAboveFrameLimit { mtu: 1501, max: 1500 };
+    assert_says(error, SetupError::Config(expected), &["mtu", "1501", "1500"]);
+    assert!(endpoint([seqpacket().0], Options { mtu: 1500, ..plain() }, &fd_options).is_ok());
+}
+
+fn group_address() {
+    for address in [LinkAddress::BROADCAST, LinkAddress([0x11, 0x22, 0x33, 0x44, 0x55, 0x66])] {
+        refused(Options { address, ..Options::default() }, ConfigError::GroupAddress, &["address", "group bit"]);
+    }
+}
+
+fn address_without_a_link_header() {
+    let options = Options { ethernet_header: false, ..plain() };
+    refused(options, ConfigError::AddressWithoutEthernet, &["address", "ethernet_header"]);
+}
+
+fn receive_budget_of_zero() {
+    refused(Options { rx_budget: 0, ..plain() }, ConfigError::RxBudgetZero, &["rx_budget", "zero"]);
+}
+
+fn batch_out_of_range() {
+    for mode in MODES {
+        for batch in [0, 1025, usize::MAX] {
+            let fd_options = FdOptions { batch: Some(batch), ..in_mode(mode) };
+            let error = endpoint([seqpacket().0], plain(), &fd_options).err();
+            let expected = SetupError::BadOption { option: "batch", reason: "must be 1 to 1024 frames" };
+            assert_says(error, expected, &["batch", "1 to 1024"]);
+        }
+        for batch in [1, 1024] {
+            let fd_options = FdOptions { batch: Some(batch), ..in_mode(mode) };
+            assert!(endpoint([seqpacket().0], plain(), &fd_options).is_ok(), "{batch}");
+        }
+    }
+}
+
+fn frame_length_out_of_range() {
+    for mode in MODES {
+        for max_frame_len in [0, (16 << 20) + 1, usize::MAX] {
+            let fd_options = FdOptions { max_frame_len: Some(max_frame_len), ..in_mode(mode) };
+            let error = FdIo::new(seqpacket().0, &fd_options).err();
+            let expected = SetupError::BadOption { option: "max_frame_len", reason: "must be 1 to 16,777,216 bytes" };
+            assert_says(error, expected, &["max_frame_len", "1 to 16,777,216"]);
+        }
+    }
+}
+
+fn packet_mmap_on_a_unix_socket() {
+    for (fd, _peer) in [seqpacket(), datagram()] {
+        let error = endpoint([fd], plain(), &in_mode(DispatchMode::PacketMmap)).err().unwrap();
+        assert!(matches!(error, SetupError::Unavailable { option: "dispatch_mode", .. }), "{error:?}");
+        assert_text_has(&error, &["dispatch_mode", "packet_mmap", "use recvmmsg or readv"]);
+    }
+}
+
+fn recvmmsg_on_a_tap() {
+    let Tap { fd, .. } = Tap::new();
+    let error = endpoint([fd], plain(), &in_mode(DispatchMode::RecvMmsg)).err();
+    let reason = "recvmmsg works on sockets only; use readv";
+    let expected = SetupError::Unavailable { option: "dispatch_mode", reason };
+    assert_says(error, expected, &["dispatch_mode", "sockets only", "use readv"]);
+}
+
+fn recvmmsg_on_a_tap_with_fallback_is_readv() {
+    let Tap { fd, peer, .. } = Tap::new();
+    let fd_options = FdOptions { fallback: true, ..in_mode(DispatchMode::RecvMmsg) };
+    assert_eq!(FdIo::new(&fd, &fd_options).unwrap().dispatch_mode(), DispatchMode::Readv);
+    let endpoint = endpoint([fd], plain(), &fd_options).unwrap();
+    fdlink_core::LinkEndpoint::attach(&endpoint).unwrap();
+    peer.send(&to_own(&[1; 50]));
+    let mut collector = Collector::new();
+    until("the frame", || {
+        drain(&endpoint, &mut collector);
+        collector.payloads() == [[1; 50]]
+    });
+    drop(attach_in(DispatchMode::Readv, seqpacket().0, plain()));
+}
+
+fn options_of_later_versions() {
+    let cases = [
+        (Options { gso: GsoSupport::Host, ..plain() }, UnsupportedOption::Gso),
+        (Options { gso: GsoSupport::Software, ..plain() }, UnsupportedOption::Gso),
+        (Options { gso_max_size: 65_536, ..plain() }, UnsupportedOption::Gso),
+        (Options { gro: true, ..plain() }, UnsupportedOption::Gro),
+        (Options { tx_checksum_offload: true, ..plain() }, UnsupportedOption::TxChecksumOffload),
+        (Options { rx_checksum_offload: true, ..plain() }, UnsupportedOption::RxChecksumOffload),
+        (Options { processors_per_channel: 2, ..plain() }, UnsupportedOption::ProcessorsPerChannel),
+        (Options { save_restore: true, ..plain() }, UnsupportedOption::SaveRestore),
+    ];
+    for (options, option) in cases {
+        refused(options, ConfigError::Unsupported(option), &[option.name(), "not supported", "default"]);
+    }
+}
+
+#[track_caller]
+fn refused(options: Options, expected: ConfigError, words: &[&str]) {
+    for mode in MODES {
+        let error = endpoint([seqpacket().0], options, &in_mode(mode)).err();
+        assert_says(error, SetupError::Config(expected), words);
+    }
+}
