@@ -2,10 +2,12 @@
 
 mod parse;
 mod receiver;
+mod tally;
 mod wake;
 
 pub(crate) use parse::Filter;
 pub use parse::Parsed;
 pub use receiver::{Ended, Receiver};
+pub(crate) use tally::Tally;
 pub(crate) use wake::Waiter;
 pub use wake::WakePolicy;

@@ -1,13 +1,13 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::counters::{DropCause, QueueCounters, RxCounters};
+use crate::counters::RxCounters;
 use crate::dispatcher::{LinkEvent, NetworkDispatcher};
 use crate::endpoint::state::State;
 use crate::endpoint::{Queue, Shared};
-use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
+use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxQueue, Wake};
 use crate::packet::RxPacket;
-use crate::rx::{Filter, Waiter};
+use crate::rx::{Filter, Tally, Waiter};
 
 /// Receives from one queue of an attached endpoint.
 ///
@@ -267,46 +267,5 @@ fn accept_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, tally: &mut Tal
             tally.dropped(&frame, cause);
             &[]
         }
-    }
-}
-
-/// Counts of one batch, published when it goes out of scope: also when a dispatcher panics.
-struct Tally<'c> {
-    pub(crate) rx: RxCounters,
-    counters: &'c QueueCounters,
-}
-
-impl<'c> Tally<'c> {
-    pub(crate) fn new(counters: &'c QueueCounters) -> Self {
-        Self { rx: RxCounters::default(), counters }
-    }
-
-    #[inline]
-    pub(crate) fn delivered(&mut self, len: usize) {
-        self.rx.count_delivered(len);
-    }
-
-    #[cold]
-    pub(crate) fn dropped(&mut self, frame: &RxFrame<'_>, cause: DropCause) {
-        self.rx.count_received(frame.bytes.len());
-        if cause == DropCause::Truncated {
-            self.rx.truncated_bytes += frame.meta.len;
-        }
-        if let Some(drops) = self.rx.drops.get_mut(cause as usize) {
-            *drops += 1;
-        }
-    }
-
-    pub(crate) fn lost(&mut self, frames: usize) {
-        self.rx.received += frames;
-        if let Some(drops) = self.rx.drops.get_mut(DropCause::Kernel as usize) {
-            *drops += frames;
-        }
-    }
-}
-
-impl Drop for Tally<'_> {
-    fn drop(&mut self) {
-        self.counters.add_rx(&self.rx);
     }
 }
