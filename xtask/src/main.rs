@@ -1,2 +1,91 @@
-//! x
-fn main() {}
+//! Everything a contributor of fdlink runs: `cargo xtask --help`.
+
+#![forbid(unsafe_code)]
+
+mod bare;
+mod cargo;
+mod demo;
+mod elf;
+mod lint;
+mod msrv;
+mod no_std;
+mod package;
+mod tally;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use workspace::Workspace;
+
+/// Everything a contributor of fdlink runs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Let a smoltcp stack over fdlink talk to the kernel, and show what came of it.
+    ///
+    /// Ping, UDP echo, a TCP download and upload with the data's hash compared, an HTTP GET. Needs no program, and no root where the
+    /// kernel has user namespaces: everything happens in a network namespace of its own. The exit status is 0 only if all of it worked.
+    Demo(demo::DemoArgs),
+
+    /// Run every test: unit, doc and integration tests, and the no_std proof.
+    ///
+    /// Needs no program but cargo. Tests that cannot run on this machine are skipped and listed with their reason; where the
+    /// environment says CI=true a skipped test is a failure. The last line is `N passed, N failed, N skipped`.
+    Test,
+
+    /// Prove that core and mock need neither std nor an allocator.
+    ///
+    /// Links them into a static binary without libc, runs it, and shows that the same binary with an allocator or with std does not
+    /// build.
+    NoStd {
+        /// Build them for bare-metal targets instead (x86, Arm, RISC-V, Cortex-M).
+        #[arg(long)]
+        bare: bool,
+    },
+
+    /// Check the format, the lints, the documentation, and every combination of features.
+    Lint,
+
+    /// Check that nothing needs a newer Rust than `rust-version` says.
+    Msrv,
+
+    /// Pack the library crates as a registry would get them, and build what was packed.
+    Package,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().task.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Task {
+    fn run(&self) -> Result<ExitCode> {
+        match self {
+            // First and alone: it moves this process to another network, which only one without threads can do.
+            Self::Demo(args) => demo::run(args)?,
+            Self::Test => return test::run(&Workspace::load()?),
+            Self::NoStd { bare: false } => no_std::run(&Workspace::load()?)?,
+            Self::NoStd { bare: true } => bare::run(&Workspace::load()?)?,
+            Self::Lint => lint::run(&Workspace::load()?)?,
+            Self::Msrv => msrv::run(&Workspace::load()?)?,
+            Self::Package => package::run(&Workspace::load()?)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
