@@ -113,9 +113,10 @@ impl core::error::Error for SetupError {}
 
 fn advice(errno: Errno) -> &'static str {
     match errno {
-        Errno::PERM | Errno::ACCESS => {
-            " (needs CAP_NET_ADMIN or CAP_NET_RAW, and read-write access to the device; a user namespace gives the first)"
+        Errno::PERM => {
+            " (needs CAP_NET_ADMIN or CAP_NET_RAW; a user namespace with a network namespace of its own gives both)"
         }
+        Errno::ACCESS => " (the permissions of the file forbid it: ask its owner for read and write access)",
         Errno::BADF => " (the descriptor is closed)",
         Errno::NODEV | Errno::NXIO => " (no such interface in this network namespace)",
         Errno::BUSY => " (somebody else holds it)",

@@ -8,6 +8,8 @@ use crate::{MockError, MockRx, MockTx};
 
 /// A link between two ends: each way it holds up to `N` frames of up to `L` bytes, in order.
 ///
+/// It holds its frames itself, `2 * N * L` bytes: keep large ones in a `static` or behind an allocation.
+///
 /// Like a pair of connected seqpacket sockets: a full direction would block, a dropped end closes the other one once it has read
 /// what was queued.
 #[derive(Debug)]

@@ -45,6 +45,8 @@
 //!
 //! - **E1** An interrupted system call (`EINTR`) never crosses the boundary.
 //! - **E2** Errors are classified by what the caller can do: see [`ErrorKind`].
+//! - **E3** A backend that wraps another one forwards every method, also those that have a default: [`RxQueue::pause`], [`RxQueue::drops`],
+//!   [`RxBatch::calls`].
 //! - **L1** [`Limits::offloads`] tells what was granted at the start. A capability may be lost later, never gained.
 
 mod error;

@@ -150,7 +150,8 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Device<'e, IO, Q, N> 
         self.egress.refusal.take()
     }
 
-    /// What passed through the queue so far, by this device and others.
+    /// What passed through the queue so far, by this device and others. What the system dropped in front of the queue is in it for good once
+    /// the device was dropped.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.egress.queue.counters()

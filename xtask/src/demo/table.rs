@@ -29,7 +29,7 @@ impl Display for Table<'_> {
         if cfg!(debug_assertions) {
             writeln!(
                 f,
-                "           (a debug build, several times slower than `cargo run --release -p xtask -- demo`)"
+                "           (a development build; `cargo run --release -p xtask -- demo` shows better figures)"
             )?;
         }
         Ok(())
