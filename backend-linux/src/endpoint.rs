@@ -14,18 +14,32 @@ pub type FdEndpoint<F = OwnedFd> = Endpoint<FdIo<F>, Vec<Queue<FdIo<F>>>>;
 ///
 /// Where [`FdOptions::max_frame_len`] is not given, frames of the MTU with an Ethernet header and a VLAN tag are received whole.
 ///
+/// The link is one, so that each frame has to come by one descriptor only: several `AF_PACKET` sockets have to be in one
+/// [`FanoutGroup`](crate::fanout::FanoutGroup), or each frame is delivered once for every socket. This is not checked.
+///
 /// # Errors
 ///
-/// [`SetupError`]: no descriptor, a descriptor that is no link or cannot do what an option asks, an option of the endpoint that cannot work.
-/// Owned descriptors are closed then; borrowed ones are as they were.
+/// [`SetupError`]: no descriptor, a descriptor that is no link or cannot do what an option asks, descriptors of several kinds
+/// ([`BadOption`](SetupError::BadOption) of `fds`), an option of the endpoint that cannot work. Owned descriptors are closed then; borrowed
+/// ones are as they were.
 pub fn endpoint<F: AsFd>(
     fds: impl IntoIterator<Item = F>,
     options: Options,
     fd_options: &FdOptions,
 ) -> Result<FdEndpoint<F>, SetupError> {
     let fd_options = with_frame_len(fd_options, options.mtu);
-    let queues = fds.into_iter().map(|fd| FdIo::new(fd, &fd_options).map(Queue::new)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Endpoint::new(queues, options)?)
+    let channels = fds.into_iter().map(|fd| FdIo::new(fd, &fd_options)).collect::<Result<Vec<_>, _>>()?;
+    check_kinds(&channels)?;
+    Ok(Endpoint::new(channels.into_iter().map(Queue::new).collect(), options)?)
+}
+
+/// Descriptors of several kinds cannot be one link: its frames would differ in where they come from and in what is in front of them.
+fn check_kinds<F: AsFd>(channels: &[FdIo<F>]) -> Result<(), SetupError> {
+    if channels.windows(2).all(|pair| matches!(pair, [one, other] if one.kind() == other.kind())) {
+        return Ok(());
+    }
+    let reason = "all descriptors of an endpoint must be of one kind: only TAP, only TUN, only AF_PACKET, and so on";
+    Err(SetupError::BadOption { option: "fds", reason })
 }
 
 /// Makes an endpoint that writes packets of up to `mtu` bytes to `fd` and receives what is injected (origin: `fdbased.NewInjectable`).

@@ -53,6 +53,7 @@
 mod classify;
 mod endpoint;
 mod error;
+pub mod fanout;
 mod fd;
 pub mod iovec_buffer;
 mod mode;

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::SetupError;
-use crate::sys::tun::{self, IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_UP, InterfaceRequest};
+use crate::sys::sockopt;
+use crate::sys::tun::{self, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_UP, InterfaceRequest};
 
 /// How to open a TUN or TAP interface: what the kernel sends to it is read from a descriptor, and what is written there the kernel
 /// receives.
@@ -57,7 +58,14 @@ impl TunTap {
         self
     }
 
-    /// Several descriptors for one interface (`IFF_MULTI_QUEUE`). Not supported by this version: [`open`](TunTap::open) refuses it.
+    /// One interface with several queues, each with a descriptor of its own (`IFF_MULTI_QUEUE`, Linux 3.8): [`open`](TunTap::open) gives
+    /// the first queue, [`Device::queue`] the others. Off by default.
+    ///
+    /// The kernel sends each flow to one queue: to the one by which it received the flow last, or else by its hash. So a flow that is
+    /// answered by the queue that it came from stays there.
+    ///
+    /// An interface that exists has to have been made with the same choice; one with several queues can be open many times, and `open`
+    /// gives one more queue then.
     pub fn multi_queue(mut self, multi_queue: bool) -> Self {
         self.multi_queue = multi_queue;
         self
@@ -71,29 +79,21 @@ impl TunTap {
     /// # Errors
     ///
     /// * [`SetupError::BadOption`]: the name cannot be one.
-    /// * [`SetupError::Unavailable`]: [`multi_queue`](TunTap::multi_queue) was asked for, there is no `/dev/net/tun`, or another kind of
-    ///   interface has the name.
+    /// * [`SetupError::Unavailable`]: there is no `/dev/net/tun`, or another kind of interface has the name.
     /// * [`SetupError::System`]: no access to `/dev/net/tun` (`EACCES`), no `CAP_NET_ADMIN` and not the owner of the interface (`EPERM`),
-    ///   somebody else has it open (`EBUSY`), or the system is short of something.
+    ///   somebody else has it open (`EBUSY`), it has 256 queues (`E2BIG`), or the system is short of something.
     pub fn open(&self) -> Result<Device, SetupError> {
         self.check()?;
         let control = control_socket()?;
-        let fd = open_driver()?;
-        let mut request = InterfaceRequest::named(&self.name);
-        request.set_flags(self.kind | IFF_NO_PI);
-        tun::set_interface(&fd, &mut request).map_err(refusal)?;
-        tun::forbid_offloads(&fd).map_err(SetupError::system("ioctl TUNSETOFFLOAD"))?;
+        let queues = if self.multi_queue { IFF_MULTI_QUEUE } else { 0 };
+        let (fd, name) = open_queue(&self.name, self.kind | IFF_NO_PI | queues)?;
         if let Some(persist) = self.persist {
             tun::set_persist(&fd, persist).map_err(SetupError::system("ioctl TUNSETPERSIST"))?;
         }
-        Ok(Device { fd, control, name: request.name() })
+        Ok(Device { fd, control, name })
     }
 
     fn check(&self) -> Result<(), SetupError> {
-        if self.multi_queue {
-            let reason = "not supported by this version; leave it off";
-            return Err(SetupError::Unavailable { option: "multi_queue", reason });
-        }
         if !self.name.is_empty() {
             check_name("name", &self.name)?;
         }
@@ -123,6 +123,16 @@ fn is_forbidden(byte: u8) -> bool {
     matches!(byte, 0 | b'/' | b':' | b' ' | b'\t'..=b'\r' | 0xa0)
 }
 
+/// A descriptor of the interface of this name, and the name that it got.
+fn open_queue(name: &str, flags: u16) -> Result<(OwnedFd, String), SetupError> {
+    let fd = open_driver()?;
+    let mut request = InterfaceRequest::named(name);
+    request.set_flags(flags);
+    tun::set_interface(&fd, &mut request).map_err(refusal)?;
+    tun::forbid_offloads(&fd).map_err(SetupError::system("ioctl TUNSETOFFLOAD"))?;
+    Ok((fd, request.name()))
+}
+
 fn open_driver() -> Result<OwnedFd, SetupError> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
     rustix::fs::open("/dev/net/tun", flags, Mode::empty()).map_err(|errno| match errno {
@@ -146,13 +156,14 @@ fn refusal(errno: Errno) -> SetupError {
     match errno {
         Errno::INVAL => SetupError::Unavailable {
             option: "name",
-            reason: "an interface that is not of this kind (TUN or TAP, one queue) has it: choose another name",
+            reason: "an interface that is not of this kind (TUN or TAP, one queue or several) has it: choose another name",
         },
         errno => SetupError::System { call: "ioctl TUNSETIFF", errno },
     }
 }
 
-/// The descriptor of an open TUN or TAP interface. Unless the interface is persistent, it goes when this is dropped.
+/// The descriptor of an open TUN or TAP interface, or of one of its queues. Unless the interface is persistent, it goes when this, or the
+/// last of its queues, is dropped.
 ///
 /// An endpoint takes the descriptor (`OwnedFd::from`); what is to be set up has to be before.
 #[derive(Debug)]
@@ -167,6 +178,67 @@ impl Device {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Opens a further queue of the same interface ([`TunTap::multi_queue`]); it takes part at once. To be called in the network namespace
+    /// in which the interface was opened, and still is.
+    ///
+    /// ```no_run
+    /// use fdlink_core::Options;
+    /// use fdlink_linux::tuntap::TunTap;
+    /// use fdlink_linux::{FdOptions, endpoint};
+    ///
+    /// let first = TunTap::tap("tap%d").multi_queue(true).open()?;
+    /// let second = first.queue()?;
+    /// let endpoint = endpoint([first, second], Options::default(), &FdOptions::default())?;
+    /// # Ok::<(), fdlink_linux::SetupError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// * [`SetupError::Unavailable`]: the interface was opened without `multi_queue`, or is not in the network namespace of the calling thread.
+    /// * [`SetupError::System`]: the interface was deleted (`EBADFD`), there are 256 queues (`E2BIG`), or as for
+    ///   [`TunTap::open`].
+    pub fn queue(&self) -> Result<Self, SetupError> {
+        let request = self.request()?;
+        if request.flags() & IFF_MULTI_QUEUE == 0 {
+            return Err(no_queue("the interface has one queue only: open it with multi_queue(true)"));
+        }
+        let control = control_socket()?;
+        self.check_namespace(&control)?;
+        let kind = request.flags() & (IFF_TAP | IFF_TUN);
+        let (fd, name) = open_queue(&request.name(), kind | IFF_NO_PI | IFF_MULTI_QUEUE)?;
+        Ok(Self { fd, control, name })
+    }
+
+    /// The driver would make another interface of that name where ours is not.
+    fn check_namespace(&self, control: &OwnedFd) -> Result<(), SetupError> {
+        let is_there = tun::read_flags(control, &mut self.request()?).is_ok();
+        if is_there && namespace_of(control) == namespace_of(&self.control) {
+            return Ok(());
+        }
+        Err(no_queue("the interface is not in the network namespace of the calling thread"))
+    }
+
+    /// Lets this queue take part again, after [`detach_queue`](Device::detach_queue) (`TUNSETQUEUE`, `IFF_ATTACH_QUEUE`). Needs no capability.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::System`]: the queue is not detached, the interface was deleted (both `EINVAL`), or it has 256 queues (`E2BIG`).
+    pub fn attach_queue(&self) -> Result<(), SetupError> {
+        tun::set_queue(&self.fd, true).map_err(SetupError::system("ioctl TUNSETQUEUE"))
+    }
+
+    /// Takes this queue out (`TUNSETQUEUE`, `IFF_DETACH_QUEUE`): what the kernel would have sent to it goes to the other queues, and what
+    /// waits in it is lost. It can still be sent by. An endpoint that has it may be running, and notices nothing. A queue is attached when
+    /// it is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::System`] with `EINVAL`: the queue is detached, the interface was deleted, or was opened without
+    /// [`multi_queue`](TunTap::multi_queue).
+    pub fn detach_queue(&self) -> Result<(), SetupError> {
+        tun::set_queue(&self.fd, false).map_err(SetupError::system("ioctl TUNSETQUEUE"))
     }
 
     /// Brings the interface up (`SIOCSIFFLAGS`, netdevice(7)); while it is down, nothing is received, and what is sent is refused.
@@ -221,6 +293,15 @@ impl Device {
     }
 }
 
+const fn no_queue(reason: &'static str) -> SetupError {
+    SetupError::Unavailable { option: "queue", reason }
+}
+
+/// The number of a socket's network namespace (`SO_NETNS_COOKIE`, Linux 5.14); before that, it is not known, and equal for all.
+fn namespace_of(socket: &OwnedFd) -> Option<u64> {
+    sockopt::get(socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE).ok()
+}
+
 impl AsFd for Device {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -252,11 +333,5 @@ mod tests {
     fn names_and_templates_are_taken() {
         let good = ["", "a", "...", "tap%d", "%dtap", "eth0.100", "\u{e4}", "0123456789abcde"];
         assert_eq!(good.into_iter().find(|name| TunTap::tun(name).check().is_err()), None);
-    }
-
-    #[test]
-    fn several_queues_are_refused() {
-        let refused = TunTap::tap("").multi_queue(true).check();
-        assert!(matches!(refused, Err(SetupError::Unavailable { option: "multi_queue", .. })));
     }
 }

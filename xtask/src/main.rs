@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod bare;
+mod bench;
 mod cargo;
 mod demo;
 mod elf;
+mod fuzz;
 mod lint;
 mod msrv;
 mod no_std;
@@ -44,6 +46,18 @@ enum Task {
     /// environment says CI=true a skipped test is a failure. The last line is `N passed, N failed, N skipped`.
     Test,
 
+    /// Measure fdlink against bare loops on the same system calls.
+    ///
+    /// Each scenario runs both in turns, in a network namespace of its own, and tells the ratio of their CPU times, with least and most
+    /// over the rounds, and whether its gate holds. Without privileges it measures what it can and says what it left out. The exit
+    /// status is 0 whether gates hold or not, unless this is a check.
+    Bench(bench::BenchArgs),
+
+    /// Run the property tests with many cases, and random frames and packets through an endpoint.
+    ///
+    /// What fails prints its seed.
+    Fuzz(fuzz::FuzzArgs),
+
     /// Prove that core and mock need neither std nor an allocator.
     ///
     /// Links them into a static binary without libc, runs it, and shows that the same binary with an allocator or with std does not
@@ -80,6 +94,8 @@ impl Task {
             // First and alone: it moves this process to another network, which only one without threads can do.
             Self::Demo(args) => demo::run(args)?,
             Self::Test => return test::run(&Workspace::load()?),
+            Self::Bench(args) => bench::run(args)?,
+            Self::Fuzz(args) => fuzz::run(args, &Workspace::load()?)?,
             Self::NoStd { bare: false } => no_std::run(&Workspace::load()?)?,
             Self::NoStd { bare: true } => bare::run(&Workspace::load()?)?,
             Self::Lint => lint::run(&Workspace::load()?)?,

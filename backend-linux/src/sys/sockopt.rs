@@ -18,6 +18,9 @@ pub(crate) unsafe trait OptionValue: Copy {}
 // SAFETY: an integer.
 unsafe impl OptionValue for c_int {}
 
+// SAFETY: an integer.
+unsafe impl OptionValue for u64 {}
+
 // SAFETY: `#[repr(C)]`, integers only (int, u16, u16, [u8; 8]), which leave no gap.
 unsafe impl OptionValue for libc::packet_mreq {}
 

@@ -15,6 +15,9 @@ pub(crate) const IFF_TAP: u16 = libc::IFF_TAP as u16;
 /// No `struct tun_pi` in front of each frame.
 pub(crate) const IFF_NO_PI: u16 = libc::IFF_NO_PI as u16;
 
+/// The interface has one queue for each descriptor.
+pub(crate) const IFF_MULTI_QUEUE: u16 = libc::IFF_MULTI_QUEUE as u16;
+
 /// The interface is up.
 pub(crate) const IFF_UP: u16 = libc::IFF_UP as u16;
 
@@ -69,6 +72,14 @@ impl InterfaceRequest {
 /// Makes `tun` the descriptor of an interface; `request` has the name or template and the `IFF_` flags, and gets the name.
 pub(crate) fn set_interface(tun: impl AsFd, request: &mut InterfaceRequest) -> Result<(), Errno> {
     update::<{ libc::TUNSETIFF as Opcode }>(tun, request)
+}
+
+/// Whether the queue of `tun` takes part: its interface has to have several. `EINVAL` where nothing would change.
+pub(crate) fn set_queue(tun: impl AsFd, attached: bool) -> Result<(), Errno> {
+    let mut request = EMPTY;
+    let flag = if attached { libc::IFF_ATTACH_QUEUE } else { libc::IFF_DETACH_QUEUE };
+    request.set_flags(flag as u16);
+    update::<{ libc::TUNSETQUEUE as Opcode }>(tun, &mut request)
 }
 
 /// The interface of `tun`: its present name and its flags. `EBADFD` where it has none, or no longer.

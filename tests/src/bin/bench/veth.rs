@@ -1,0 +1,75 @@
+//! G4: frames sent through a veth pair in batches, many a system call.
+
+use std::array;
+use std::error::Error;
+use std::hint::black_box;
+use std::io::IoSlice;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use fdlink_core::{BATCH_SIZE, EtherType};
+use fdlink_linux::packet::PacketSocket;
+use fdlink_tests::lab::{Namespace, Veth};
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
+
+use crate::arguments::Arguments;
+use crate::contest::{self, Program, StepResult};
+use crate::progress::Progress;
+use crate::scenario::Outcome;
+use crate::sending::{Frames, bare_packets, send_batches, writing};
+
+pub(crate) fn measure(size: usize, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
+    let cable = Cable::new()?;
+    let frames = Frames::new(size);
+    let payloads = frames.payloads();
+    let packets = || bare_packets(&payloads);
+    let fd = cable.near.as_fd();
+    let fdlink = Program::new("fdlink")
+        .copy(writing(fd, packets(), BATCH_SIZE)?)
+        .copy(writing(&fd, packets(), BATCH_SIZE)?)
+        .copy(writing(Arc::new(cable.near.try_clone()?), packets(), BATCH_SIZE)?);
+
+    let vectors = frames.vectors();
+    let mut controls: [Vec<_>; 3] =
+        array::from_fn(|_| vectors.iter().map(|_| SendAncillaryBuffer::default()).collect());
+    let [first, second, third] = &mut controls;
+    let bare = Program::new("bare sendmmsg")
+        .copy(send_all::<0>(fd, &vectors, first))
+        .copy(send_all::<1>(fd, &vectors, second))
+        .copy(send_all::<2>(fd, &vectors, third));
+    Ok(contest::run(&mut [fdlink, bare], arguments, progress)?.into())
+}
+
+/// Message headers that are written once. Each `COPY` is code of its own.
+fn send_all<'f, const COPY: usize>(
+    fd: BorrowedFd<'f>,
+    vectors: &'f [[IoSlice<'_>; 2]],
+    controls: &'f mut [SendAncillaryBuffer<'_, '_, '_>],
+) -> impl FnMut() -> StepResult + 'f {
+    let pairs = vectors.iter().zip(controls);
+    let mut messages: Vec<_> = pairs.map(|(vectors, control)| MMsgHdr::new(vectors, control)).collect();
+    move || {
+        send_batches(|| {
+            black_box(COPY);
+            sendmmsg(fd, &mut messages, SendFlags::empty()).unwrap_or(0)
+        })
+    }
+}
+
+/// A socket on one end of a veth pair. Behind the other end is a kernel that does not know the address of the frames.
+struct Cable {
+    near: OwnedFd,
+    _ends: [Namespace; 2],
+}
+
+impl Cable {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let ends = [Namespace::new()?, Namespace::new()?];
+        Veth::pair((&ends[0], "near"), (&ends[1], "far"))?;
+        let socket = PacketSocket::on("near").protocol(EtherType(0)).qdisc_bypass(true).send_buffer(SEND_BUFFER);
+        let near = ends[0].run(|| socket.open())?;
+        Ok(Self { near, _ends: ends })
+    }
+}
+
+const SEND_BUFFER: usize = 4 << 20;
