@@ -13,6 +13,7 @@ mod count;
 mod json;
 mod machine;
 mod memory;
+mod program;
 mod progress;
 mod report;
 mod scenario;

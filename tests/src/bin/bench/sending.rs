@@ -9,7 +9,7 @@ use fdlink_core::{BATCH_SIZE, EtherType, LinkAddress, LinkEndpoint, Options, Pac
 use fdlink_linux::{FdOptions, endpoint};
 use fdlink_tests::support::{OWN, PEER};
 
-use crate::contest::{Cost, StepResult};
+use crate::program::{Cost, StepResult};
 
 /// Ethernet, at [`OWN`].
 pub(crate) fn options() -> Options {

@@ -2,7 +2,6 @@
 
 use std::array;
 use std::error::Error;
-use std::hint::black_box;
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::sync::Arc;
@@ -15,8 +14,9 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 
 use crate::arguments::Arguments;
-use crate::contest::{self, Cost, Program, StepResult};
+use crate::contest;
 use crate::count::{Count, count_frame};
+use crate::program::{Cost, Program, StepResult, pad};
 use crate::progress::Progress;
 use crate::scenario::Outcome;
 use crate::sending::{frame, options};
@@ -105,7 +105,7 @@ fn bare_read<const COPY: usize>(wire: &Wire) -> impl FnMut() -> StepResult {
     let mut buffer = vec![0; SLOT];
     move || {
         wire.read_back(|frames| {
-            black_box(COPY);
+            pad::<COPY>();
             for _ in 0..frames {
                 let len = read(&wire.near, &mut buffer[..])?;
                 count_frame(&buffer[..len]);
@@ -122,7 +122,7 @@ fn bare_recvmmsg<const COPY: usize>(wire: &Wire) -> impl FnMut() -> StepResult {
     let mut headers = MultiHeaders::<()>::preallocate(BATCH, None);
     move || {
         wire.read_back(|frames| {
-            black_box(COPY);
+            pad::<COPY>();
             let mut left = frames;
             while left > 0 {
                 left -= receive_batch(wire, &mut memory, &mut headers)?;

@@ -1,7 +1,6 @@
 //! G3: frames written to a TAP interface, one system call each.
 
 use std::error::Error;
-use std::hint::black_box;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
@@ -12,7 +11,8 @@ use fdlink_tests::lab::Namespace;
 use rustix::io::{self, write, writev};
 
 use crate::arguments::Arguments;
-use crate::contest::{self, Program, StepResult};
+use crate::contest;
+use crate::program::{Program, StepResult, pad};
 use crate::progress::Progress;
 use crate::scenario::Outcome;
 use crate::sending::{Frames, bare_packets, framed_packets, send_batches, writing};
@@ -77,7 +77,7 @@ fn write_each<'f, const COPY: usize>(tap: &'f OwnedFd, frames: &'f Frames) -> im
     let frames = frames.whole();
     move || {
         send_batches(|| {
-            black_box(COPY);
+            pad::<COPY>();
             frames.iter().filter(|[frame]| is_whole(write(tap, frame), frame.len())).count()
         })
     }
@@ -94,7 +94,7 @@ fn writev_each<'f, const COPY: usize>(tap: &'f OwnedFd, frames: &'f Frames) -> i
     let (vectors, len) = (frames.vectors(), frames.len());
     move || {
         send_batches(|| {
-            black_box(COPY);
+            pad::<COPY>();
             vectors.iter().filter(|vectors| is_whole(writev(tap, &vectors[..]), len)).count()
         })
     }

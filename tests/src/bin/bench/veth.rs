@@ -2,7 +2,6 @@
 
 use std::array;
 use std::error::Error;
-use std::hint::black_box;
 use std::io::IoSlice;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -13,7 +12,8 @@ use fdlink_tests::lab::{Namespace, Veth};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
 use crate::arguments::Arguments;
-use crate::contest::{self, Program, StepResult};
+use crate::contest;
+use crate::program::{Program, StepResult, pad};
 use crate::progress::Progress;
 use crate::scenario::Outcome;
 use crate::sending::{Frames, bare_packets, send_batches, writing};
@@ -50,7 +50,7 @@ fn send_all<'f, const COPY: usize>(
     let mut messages: Vec<_> = pairs.map(|(vectors, control)| MMsgHdr::new(vectors, control)).collect();
     move || {
         send_batches(|| {
-            black_box(COPY);
+            pad::<COPY>();
             sendmmsg(fd, &mut messages, SendFlags::empty()).unwrap_or(0)
         })
     }
