@@ -65,6 +65,7 @@ pub mod dispatcher;
 pub mod endpoint;
 pub mod error;
 pub mod io;
+pub mod offload;
 pub mod packet;
 pub mod rx;
 #[cfg(feature = "smoltcp")]
@@ -80,6 +81,7 @@ pub use endpoint::{
     LinkEndpoint, MuxedInjectableEndpoint, OnCloseAction, Options, Queue, TxPolicy,
 };
 pub use error::{ConfigError, ReceiverError, UnsupportedOption, WriteError};
+pub use offload::{ChecksumState, Gso, GsoType, Offload};
 pub use packet::{Packet, Refusal, RxPacket, TxStatus};
 pub use rx::{Ended, Parsed, Receiver, WakePolicy};
 pub use tx::Written;

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::net::IpAddr;
 
 use crate::io::{ErrorKind, RxMeta};
+use crate::offload::Offload;
 use crate::wire::ethernet::HEADER_LEN;
 use crate::wire::{EtherType, LinkAddress};
 
@@ -20,6 +21,7 @@ pub struct Packet<'p> {
     destination: LinkAddress,
     remote: Option<IpAddr>,
     hash: u32,
+    offload: Offload,
     link_header: [u8; HEADER_LEN],
     /// How much of `link_header` is there.
     link_header_len: u8,
@@ -41,6 +43,7 @@ impl<'p> Packet<'p> {
             destination: LinkAddress::ZERO,
             remote: None,
             hash: 0,
+            offload: Offload::NONE,
             link_header: [0; HEADER_LEN],
             link_header_len: 0,
             is_framed: false,
@@ -87,6 +90,13 @@ impl<'p> Packet<'p> {
         self
     }
 
+    /// Says what is left to do to the packet; the system or the endpoint does it.
+    #[must_use]
+    pub const fn with_offload(mut self, offload: Offload) -> Self {
+        self.offload = offload;
+        self
+    }
+
     /// The caller's bytes.
     #[must_use]
     pub const fn parts(&self) -> &'p [&'p [u8]] {
@@ -121,6 +131,12 @@ impl<'p> Packet<'p> {
     #[must_use]
     pub const fn hash(&self) -> u32 {
         self.hash
+    }
+
+    /// What is left to do to the packet.
+    #[must_use]
+    pub const fn offload(&self) -> Offload {
+        self.offload
     }
 
     /// What became of the packet.
@@ -219,6 +235,7 @@ impl core::fmt::Display for Refusal {
 pub struct RxPacket<'b> {
     frame: &'b mut [u8],
     header_len: usize,
+    offload: Offload,
     meta: RxMeta,
 }
 
@@ -227,7 +244,22 @@ impl<'b> RxPacket<'b> {
     #[must_use]
     #[inline]
     pub fn new(frame: &'b mut [u8], header_len: usize, meta: RxMeta) -> Self {
-        Self { header_len: header_len.min(frame.len()), frame, meta }
+        Self { header_len: header_len.min(frame.len()), frame, offload: Offload::NONE, meta }
+    }
+
+    /// The same with what is left to do to the packet.
+    #[must_use]
+    #[inline]
+    pub const fn with_offload(mut self, offload: Offload) -> Self {
+        self.offload = offload;
+        self
+    }
+
+    /// What is left to do to the packet. A stack neither verifies nor drops one whose checksum is [`Partial`](crate::ChecksumState::Partial).
+    #[must_use]
+    #[inline]
+    pub const fn offload(&self) -> Offload {
+        self.offload
     }
 
     /// The link header; empty where the endpoint has none.

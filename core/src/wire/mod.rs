@@ -1,5 +1,7 @@
 //! Headers on the wire: what is added in front of a packet and what is read back.
 
 pub mod ethernet;
+pub mod layers;
 
 pub use ethernet::{EtherType, LinkAddress};
+pub use layers::Layers;

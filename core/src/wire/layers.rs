@@ -1,0 +1,197 @@
+//! Where the headers of a TCP or UDP packet lie.
+
+use super::EtherType;
+use super::ethernet::{HEADER_LEN, VLAN_TAG_LEN};
+
+/// Where the headers of a TCP or UDP packet lie in a frame, in bytes from its start.
+///
+/// ```text
+/// 0                  network        transport        payload
+/// ├─ Ethernet, VLAN ─┼─ IP, options ─┼─ TCP or UDP ───┼─ …
+/// ```
+///
+/// All of them lie within the bytes that were parsed; lengths that the headers state are for the caller to compare with the frame's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layers {
+    /// Start of the IP header.
+    pub network: usize,
+    /// Start of the transport header.
+    pub transport: usize,
+    /// The first byte behind the transport header.
+    pub payload: usize,
+    /// Version of IP.
+    pub version: IpVersion,
+    /// What the transport header is.
+    pub protocol: TransportProtocol,
+}
+
+/// Versions of the Internet Protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IpVersion {
+    /// RFC 791.
+    V4,
+    /// RFC 8200.
+    V6,
+}
+
+/// Transport protocols that are segmented and coalesced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportProtocol {
+    /// RFC 9293.
+    Tcp,
+    /// RFC 768.
+    Udp,
+}
+
+impl Layers {
+    /// Reads the headers of a frame that starts with an Ethernet header; VLAN tags (802.1Q, 802.1ad) are stepped over.
+    ///
+    /// `None` for what is not TCP or UDP over IP, for a header that is cut or states an impossible length, and for an IPv6 fragment. An IPv4
+    /// fragment is read as if it were whole: ask [`is_ipv4_fragment`](Layers::is_ipv4_fragment).
+    #[must_use]
+    pub fn of_frame(frame: &[u8]) -> Option<Self> {
+        let mut network = HEADER_LEN;
+        let mut ether_type = be16(frame, network - 2)?;
+        while is_vlan(ether_type) {
+            network += VLAN_TAG_LEN;
+            ether_type = be16(frame, network - 2)?;
+        }
+        let version = match EtherType(ether_type) {
+            EtherType::IPV4 => IpVersion::V4,
+            EtherType::IPV6 => IpVersion::V6,
+            _ => return None,
+        };
+        Self::of_ip(frame, network, version)
+    }
+
+    /// Reads the headers of a packet whose IP header starts at `network`; otherwise as [`of_frame`](Layers::of_frame).
+    #[must_use]
+    pub fn of_packet(bytes: &[u8], network: usize) -> Option<Self> {
+        let version = match bytes.get(network)? >> 4 {
+            4 => IpVersion::V4,
+            6 => IpVersion::V6,
+            _ => return None,
+        };
+        Self::of_ip(bytes, network, version)
+    }
+
+    /// True if the IPv4 header says that the packet is a fragment.
+    #[must_use]
+    pub fn is_ipv4_fragment(&self, bytes: &[u8]) -> bool {
+        let flags = be16(bytes, self.network + 6).unwrap_or(0);
+        self.version == IpVersion::V4 && flags & IPV4_FRAGMENT != 0
+    }
+
+    fn of_ip(bytes: &[u8], network: usize, version: IpVersion) -> Option<Self> {
+        let (protocol, transport) = match version {
+            IpVersion::V4 => ipv4(bytes, network)?,
+            IpVersion::V6 => ipv6(bytes, network)?,
+        };
+        let (protocol, header_len) = match protocol {
+            IPPROTO_TCP => (TransportProtocol::Tcp, usize::from(bytes.get(transport + 12)? >> 4) * 4),
+            IPPROTO_UDP => (TransportProtocol::Udp, UDP_HEADER_LEN),
+            _ => return None,
+        };
+        let payload = transport + header_len;
+        let sound = payload <= bytes.len() && (protocol == TransportProtocol::Udp || header_len >= TCP_HEADER_LEN);
+        sound.then_some(Self { network, transport, payload, version, protocol })
+    }
+}
+
+/// The protocol behind an IPv4 header, and where it starts.
+fn ipv4(bytes: &[u8], network: usize) -> Option<(u8, usize)> {
+    let first = *bytes.get(network)?;
+    let header_len = usize::from(first & 0xf) * 4;
+    let protocol = *bytes.get(network + 9)?;
+    (first >> 4 == 4 && header_len >= IPV4_HEADER_LEN).then_some((protocol, network + header_len))
+}
+
+/// The protocol behind an IPv6 header and its extension headers, and where it starts.
+fn ipv6(bytes: &[u8], network: usize) -> Option<(u8, usize)> {
+    let mut next = *bytes.get(network + 6)?;
+    let mut at = network + IPV6_HEADER_LEN;
+    if bytes.get(network)? >> 4 != 6 {
+        return None;
+    }
+    while matches!(next, IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS) {
+        let header = bytes.get(at..)?.first_chunk::<2>()?;
+        next = header[0];
+        at += (usize::from(header[1]) + 1) * 8;
+    }
+    Some((next, at))
+}
+
+fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|field| u16::from_be_bytes(*field))
+}
+
+const fn is_vlan(ether_type: u16) -> bool {
+    matches!(ether_type, 0x8100 | 0x88a8)
+}
+
+/// Bytes of an IPv4 header without options.
+pub const IPV4_HEADER_LEN: usize = 20;
+/// Bytes of an IPv6 header without extension headers.
+pub const IPV6_HEADER_LEN: usize = 40;
+/// Bytes of a TCP header without options.
+pub const TCP_HEADER_LEN: usize = 20;
+/// Bytes of a UDP header.
+pub const UDP_HEADER_LEN: usize = 8;
+
+/// More fragments, and the fragment offset.
+const IPV4_FRAGMENT: u16 = 0x3fff;
+
+const IPPROTO_HOPOPTS: u8 = 0;
+const IPPROTO_TCP: u8 = 6;
+const IPPROTO_UDP: u8 = 17;
+const IPPROTO_ROUTING: u8 = 43;
+const IPPROTO_DSTOPTS: u8 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    /// IPv6, hop-by-hop options of 8 bytes, UDP.
+    fn ipv6_udp() -> Vec<u8> {
+        let mut packet = std::vec![0; IPV6_HEADER_LEN + 8 + UDP_HEADER_LEN];
+        packet[0] = 0x60;
+        packet[6] = IPPROTO_HOPOPTS;
+        packet[IPV6_HEADER_LEN] = IPPROTO_UDP;
+        packet
+    }
+
+    #[test]
+    fn extension_headers_are_stepped_over() {
+        let layers = Layers::of_packet(&ipv6_udp(), 0).expect("IPv6 and UDP");
+        assert_eq!((layers.transport, layers.payload, layers.protocol), (48, 56, TransportProtocol::Udp));
+    }
+
+    #[test]
+    fn vlan_tags_are_stepped_over() {
+        let mut frame = std::vec![0; 12];
+        frame.extend([0x88, 0xa8, 0, 1, 0x81, 0, 0, 2, 0x86, 0xdd]);
+        frame.extend(ipv6_udp());
+        assert_eq!(Layers::of_frame(&frame).map(|layers| layers.network), Some(22));
+    }
+
+    #[test]
+    fn a_packet_cut_anywhere_in_its_headers_has_no_layers() {
+        let packet = ipv6_udp();
+        for len in 0..packet.len() {
+            assert_eq!(Layers::of_packet(&packet[..len], 0), None, "{len} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn layers_lie_in_order_within_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), network in 0..80usize) {
+            for layers in [Layers::of_frame(&bytes), Layers::of_packet(&bytes, network)].into_iter().flatten() {
+                prop_assert!(layers.network < layers.transport);
+                prop_assert!(layers.transport < layers.payload);
+                prop_assert!(layers.payload <= bytes.len());
+            }
+        }
+    }
+}
