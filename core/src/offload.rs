@@ -4,6 +4,9 @@
 //! comes in says what was left undone; a packet that goes out says what may be. So what [`RxPacket::offload`](crate::RxPacket::offload)
 //! tells can be handed to [`Packet::with_offload`](crate::Packet::with_offload) as it is: that is forwarding.
 
+use crate::wire::Layers;
+use crate::wire::layers::{IpVersion, TransportProtocol};
+
 /// What is left to do to a packet. The default is nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Offload {
@@ -21,6 +24,19 @@ impl Offload {
     #[must_use]
     pub const fn is_none(&self) -> bool {
         self.gso.is_none() && !matches!(self.checksum, ChecksumState::Partial { .. })
+    }
+
+    /// The same for a packet with `payload_len` bytes of transport payload: one that fits a single segment is not cut.
+    ///
+    /// Linux loses a frame with TCP options that asks to be cut without need: the write succeeds, and nothing comes of it.
+    #[must_use]
+    pub const fn for_payload(mut self, payload_len: usize) -> Self {
+        if let Some(gso) = self.gso
+            && payload_len <= gso.size as usize
+        {
+            self.gso = None;
+        }
+        self
     }
 }
 
@@ -62,4 +78,27 @@ pub enum GsoType {
     TcpV6,
     /// UDP over IPv4 or IPv6, each segment a datagram of its own (USO).
     UdpL4,
+}
+
+impl GsoType {
+    /// True if a packet with these headers can be cut this way.
+    #[must_use]
+    pub const fn fits(self, layers: &Layers) -> bool {
+        matches!(
+            (self, layers.version, layers.protocol),
+            (Self::TcpV4, IpVersion::V4, TransportProtocol::Tcp)
+                | (Self::TcpV6, IpVersion::V6, TransportProtocol::Tcp)
+                | (Self::UdpL4, _, TransportProtocol::Udp)
+        )
+    }
+
+    /// True if a super-frame may have this checksum, its transport header being `transport` bytes behind the start of the network header:
+    /// a partial one at that header, or for TCP none at all.
+    pub(crate) const fn agrees(self, checksum: ChecksumState, transport: usize) -> bool {
+        match (self, checksum) {
+            (Self::UdpL4, ChecksumState::Partial { start, offset }) => start as usize == transport && offset == 6,
+            (_, ChecksumState::Partial { start, offset }) => start as usize == transport && offset == 16,
+            (gso_type, _) => !matches!(gso_type, Self::UdpL4),
+        }
+    }
 }

@@ -75,6 +75,13 @@ impl Layers {
         Self::of_ip(bytes, network, version)
     }
 
+    /// Reads the headers of a frame with `network` bytes of link header: [`of_frame`](Layers::of_frame) if those are an Ethernet header,
+    /// otherwise [`of_packet`](Layers::of_packet).
+    #[must_use]
+    pub fn behind(frame: &[u8], network: usize) -> Option<Self> {
+        if network < HEADER_LEN { Self::of_packet(frame, network) } else { Self::of_frame(frame) }
+    }
+
     /// True if the IPv4 header says that the packet is a fragment.
     #[must_use]
     pub fn is_ipv4_fragment(&self, bytes: &[u8]) -> bool {

@@ -2,6 +2,8 @@
 
 pub mod ethernet;
 pub mod layers;
+pub mod vnet;
 
 pub use ethernet::{EtherType, LinkAddress};
 pub use layers::Layers;
+pub use vnet::{VirtioNetHdr, VnetError};
