@@ -6,6 +6,7 @@ use fdlink_core::{Endpoint, InjectableEndpoint, Options, Queue};
 use crate::error::SetupError;
 use crate::fd::FdIo;
 use crate::mode::FdOptions;
+use crate::vnet::usual_frame_len;
 
 /// An endpoint over file descriptors.
 pub type FdEndpoint<F = OwnedFd> = Endpoint<FdIo<F>, Vec<Queue<FdIo<F>>>>;
@@ -55,5 +56,8 @@ pub fn injectable<F: AsFd>(fd: F, mtu: u32) -> Result<InjectableEndpoint<FdIo<F>
 /// An MTU that cannot work is left to the check of the options.
 fn with_frame_len(options: &FdOptions, mtu: u32) -> FdOptions {
     let frame_len = (mtu as usize).saturating_add(HEADER_LEN + VLAN_TAG_LEN);
-    FdOptions { max_frame_len: options.max_frame_len.or(Some(frame_len)), ..*options }
+    FdOptions {
+        max_frame_len: options.max_frame_len.or(Some(usual_frame_len(options.offloads, frame_len))),
+        ..*options
+    }
 }

@@ -8,10 +8,11 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::error::{FdError, SetupError};
 use crate::mode::{DispatchMode, FdOptions};
-use crate::probe::{FdKind, probe};
+use crate::probe::{FdKind, Probe, probe};
 use crate::rx::FdRx;
 use crate::send::FdTx;
 use crate::sys::mmsg::MAX_MESSAGES;
+use crate::vnet::{self, Vnet};
 
 /// A channel over a file descriptor: owned ([`OwnedFd`]) or borrowed (anything that is [`AsFd`], for as long as the channel lives).
 ///
@@ -33,17 +34,23 @@ impl<F: AsFd> FdIo<F> {
     /// [`SetupError`]: no link, a mode that the descriptor cannot do, an option out of range, or a system call that failed. An owned
     /// descriptor is closed then; a borrowed one is as it was.
     pub fn new(fd: F, options: &FdOptions) -> Result<Self, SetupError> {
-        let kind = probe(&fd)?.kind;
-        let mode = choose_mode(kind, options)?;
-        let frame_len = options.max_frame_len.unwrap_or(FdOptions::DEFAULT_FRAME_LEN);
+        let probe = probe(&fd)?;
+        let kind = probe.kind;
+        let mode = choose_mode(&probe, options)?;
+        let mut fd = Fd::new(fd, kind)?;
+        let vnet = Vnet::negotiate(&mut fd, &probe, options)?;
+        let frame_len = vnet.header_len
+            + options.max_frame_len.unwrap_or(vnet::usual_frame_len(vnet.granted, FdOptions::DEFAULT_FRAME_LEN));
         if frame_len == 0 || frame_len > MAX_FRAME_LEN {
             return Err(SetupError::BadOption { option: "max_frame_len", reason: "must be 1 to 16,777,216 bytes" });
         }
-        let fd = Arc::new(Fd::new(fd, kind)?);
+        let fd = Arc::new(fd);
         let stop = FdStop(Arc::new(StopFd::new()?));
-        let rx = FdRx::new(Arc::clone(&fd), stop.clone(), mode, options, frame_len)?;
+        let rx = FdRx::new(Arc::clone(&fd), stop.clone(), mode, options, frame_len, vnet.header_len)?;
         let frames_per_send = if kind.is_socket() { MAX_MESSAGES } else { 1 };
-        let limits = Limits::new(frame_len).with_frames_per_send(frames_per_send);
+        let limits = Limits::new(frame_len)
+            .with_frames_per_send(frames_per_send)
+            .with_vnet_header(vnet.header_len, vnet.granted);
         Ok(Self { fd, stop, rx, limits, max_header_bytes: options.max_syscall_header_bytes })
     }
 
@@ -61,8 +68,7 @@ impl<F: AsFd> FdIo<F> {
 /// Far above every interface; it keeps sums of lengths far from overflow.
 const MAX_FRAME_LEN: usize = 16 << 20;
 
-fn choose_mode(kind: FdKind, options: &FdOptions) -> Result<DispatchMode, SetupError> {
-    let probe = crate::probe::Probe { kind };
+fn choose_mode(probe: &Probe, options: &FdOptions) -> Result<DispatchMode, SetupError> {
     let mode = options.dispatch_mode.unwrap_or(probe.best_mode());
     match probe.supports(mode) {
         Err(SetupError::Unavailable { .. }) if options.fallback => Ok(DispatchMode::Readv),
@@ -92,6 +98,8 @@ pub(crate) struct Fd<F: AsFd> {
     fd: F,
     pub(crate) kind: FdKind,
     was_blocking: bool,
+    /// The virtio-net header of this packet socket is our doing.
+    pub(crate) has_new_vnet_header: bool,
 }
 
 impl<F: AsFd> Fd<F> {
@@ -101,7 +109,7 @@ impl<F: AsFd> Fd<F> {
         if was_blocking {
             fcntl_setfl(&fd, flags | OFlags::NONBLOCK).map_err(SetupError::system("fcntl F_SETFL"))?;
         }
-        Ok(Self { fd, kind, was_blocking })
+        Ok(Self { fd, kind, was_blocking, has_new_vnet_header: false })
     }
 }
 
@@ -112,12 +120,15 @@ impl<F: AsFd> AsFd for Fd<F> {
 }
 
 impl<F: AsFd> Drop for Fd<F> {
+    /// Nobody could act on an error here: the descriptor is going, or it was closed behind our back.
     fn drop(&mut self) {
-        if self.was_blocking {
-            // Nobody could act on an error here: the descriptor is going, or it was closed behind our back.
-            if let Ok(flags) = fcntl_getfl(&self.fd) {
-                let _ = fcntl_setfl(&self.fd, flags - OFlags::NONBLOCK);
-            }
+        if self.has_new_vnet_header {
+            let _ = vnet::switch(&self.fd, 0);
+        }
+        if self.was_blocking
+            && let Ok(flags) = fcntl_getfl(&self.fd)
+        {
+            let _ = fcntl_setfl(&self.fd, flags - OFlags::NONBLOCK);
         }
     }
 }

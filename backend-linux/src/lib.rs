@@ -70,6 +70,7 @@ mod slots;
 mod source;
 mod sys;
 pub mod tuntap;
+mod vnet;
 mod wait;
 
 pub use endpoint::{FdEndpoint, endpoint, injectable};

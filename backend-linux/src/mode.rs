@@ -1,5 +1,8 @@
 use core::fmt;
 
+use fdlink_core::io::Offloads;
+use fdlink_core::wire::vnet;
+
 use crate::error::SetupError;
 use crate::ring_options::RingOptions;
 use crate::sys::mmsg::MAX_MESSAGES;
@@ -29,14 +32,25 @@ impl fmt::Display for DispatchMode {
 pub const MAX_MSGS_PER_RECV: usize = 8;
 
 /// How a descriptor is used. What belongs to the endpoint is in [`fdlink_core::Options`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FdOptions {
+    /// Work on frames that the system is to do, and may leave undone on frames that it hands over: each frame has a virtio-net header then.
+    /// `CSUM` is part of any other. Default none. What was granted is in [`Limits::offloads`](fdlink_core::io::Limits::offloads); of a descriptor
+    /// that can do none it is an error, unless [`fallback`](FdOptions::fallback) is set.
+    ///
+    /// TUN/TAP has to be opened with [`TunTap::vnet_header`](crate::tuntap::TunTap::vnet_header) (`TUNSETOFFLOAD`, for all queues of the interface), an
+    /// `AF_PACKET` socket gets `PACKET_VNET_HDR`, and of a unix socket the program at the other end must know the same.
+    pub offloads: Offloads,
+    /// Bytes of the virtio-net header: 10, or 12 with `num_buffers`, or up to 24, the rest of which are zero. Default 10. Its fields have the byte
+    /// order of this machine.
+    pub vnet_header_len: usize,
     /// How to receive (`PacketDispatchMode`). Default `None`: the best that the descriptor can do.
     pub dispatch_mode: Option<DispatchMode>,
     /// Where the descriptor cannot do `dispatch_mode`: use [`DispatchMode::Readv`] as the origin does, instead of failing. Default false.
     pub fallback: bool,
-    /// Longest frame in bytes that is received whole, link header included. Default `None`: the MTU with Ethernet header and one VLAN tag, or
-    /// [`FdOptions::DEFAULT_FRAME_LEN`] for a channel that is opened without an endpoint.
+    /// Longest frame in bytes that is received whole, link header included, virtio-net header excluded. Default `None`: the MTU with Ethernet header
+    /// and one VLAN tag, or [`FdOptions::DEFAULT_FRAME_LEN`] for a channel that is opened without an endpoint; 64 KiB more where segmentation
+    /// was granted.
     pub max_frame_len: Option<usize>,
     /// Frames received ahead at most (`recvmmsg`: in one call; 1 to 1024). Default `None`: [`FdOptions::RECVMMSG_BATCH`] or
     /// [`FdOptions::READV_BATCH`]. The origin's is [`MAX_MSGS_PER_RECV`].
@@ -46,6 +60,21 @@ pub struct FdOptions {
     /// Most bytes of message headers (64 each) and I/O vectors (16 each) that one sending call hands to the kernel (`MaxSyscallHeaderBytes`);
     /// 0 is no cap. A frame that does not fit alone is sent alone, its last parts copied together as far as needed.
     pub max_syscall_header_bytes: usize,
+}
+
+impl Default for FdOptions {
+    fn default() -> Self {
+        Self {
+            offloads: Offloads::empty(),
+            vnet_header_len: vnet::LEN,
+            dispatch_mode: None,
+            fallback: false,
+            max_frame_len: None,
+            batch: None,
+            ring: RingOptions::V2,
+            max_syscall_header_bytes: 0,
+        }
+    }
 }
 
 impl FdOptions {
@@ -58,14 +87,19 @@ impl FdOptions {
     /// less again.
     pub const READV_BATCH: usize = 8;
 
-    pub(crate) fn batch(&self, mode: DispatchMode) -> Result<usize, SetupError> {
-        let batch = self.batch.unwrap_or(match mode {
+    /// Without a choice, fewer frames where they are so long that the slots would take more than 1 MiB.
+    pub(crate) fn batch(&self, mode: DispatchMode, frame_len: usize) -> Result<usize, SetupError> {
+        let usual = match mode {
             DispatchMode::RecvMmsg => Self::RECVMMSG_BATCH,
             DispatchMode::Readv | DispatchMode::PacketMmap => Self::READV_BATCH,
-        });
+        };
+        let batch = self.batch.unwrap_or(usual.min((USUAL_MEMORY / frame_len).max(1)));
         if (1..=MAX_MESSAGES).contains(&batch) {
             return Ok(batch);
         }
         Err(SetupError::BadOption { option: "batch", reason: "must be 1 to 1024 frames" })
     }
 }
+
+/// Bytes of receive slots where nothing else is asked, at most.
+const USUAL_MEMORY: usize = 1 << 20;

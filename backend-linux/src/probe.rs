@@ -1,9 +1,11 @@
 //! What a descriptor is, and what it can do.
 
 use core::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
+use fdlink_core::wire::vnet;
 use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use crate::error::SetupError;
@@ -60,6 +62,8 @@ impl fmt::Display for FdKind {
 pub struct Probe {
     /// What the descriptor is.
     pub kind: FdKind,
+    /// Bytes of virtio-net header in front of every frame now; 0 where there is none.
+    pub vnet_header_len: usize,
 }
 
 impl Probe {
@@ -82,6 +86,24 @@ impl Probe {
         Err(SetupError::Unavailable { option: "dispatch_mode", reason })
     }
 
+    /// Whether frames can have a virtio-net header, which is what offloads take, and why not.
+    ///
+    /// Which offloads are granted shows when they are asked for: [`Limits::offloads`](fdlink_core::io::Limits::offloads) of the channel.
+    ///
+    /// # Errors
+    ///
+    /// As for [`supports`](Probe::supports).
+    pub const fn supports_offloads(&self) -> Result<(), SetupError> {
+        match self.kind {
+            FdKind::NotALink(_) => Err(SetupError::NotALink(self.kind)),
+            FdKind::Tap | FdKind::Tun if self.vnet_header_len == 0 => Err(SetupError::Unavailable {
+                option: "offloads",
+                reason: "the interface was opened without IFF_VNET_HDR: open it with TunTap::vnet_header(true)",
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The best mode that the descriptor can do.
     #[must_use]
     pub const fn best_mode(&self) -> DispatchMode {
@@ -99,7 +121,11 @@ impl fmt::Display for Probe {
                 Err(_) => write!(f, "; {mode}: no")?,
             }
         }
-        Ok(())
+        match self.supports_offloads() {
+            Ok(()) => f.write_str("; offloads: yes"),
+            Err(SetupError::Unavailable { reason, .. }) => write!(f, "; offloads: no, {reason}"),
+            Err(_) => f.write_str("; offloads: no"),
+        }
     }
 }
 
@@ -119,14 +145,14 @@ pub fn probe(fd: impl AsFd) -> Result<Probe, SetupError> {
         FileType::Fifo => FdKind::NotALink("a pipe keeps no frame boundaries"),
         _ => FdKind::NotALink("this kind of file carries no frames"),
     };
-    Ok(Probe { kind })
+    Ok(Probe { kind, vnet_header_len: vnet_header_len(fd, kind)? })
 }
 
 fn socket_kind(fd: impl AsFd) -> Result<FdKind, SetupError> {
     let domain = sockopt::socket_domain(&fd).map_err(SetupError::system("getsockopt SO_DOMAIN"))?;
     let kind = sockopt::socket_type(&fd).map_err(SetupError::system("getsockopt SO_TYPE"))?;
     Ok(match kind {
-        _ if domain == AddressFamily::PACKET => packet_kind(&fd)?,
+        _ if domain == AddressFamily::PACKET => FdKind::Packet,
         SocketType::SEQPACKET => FdKind::Seqpacket,
         SocketType::DGRAM => FdKind::Datagram,
         SocketType::STREAM => FdKind::NotALink("a stream socket keeps no frame boundaries"),
@@ -134,25 +160,35 @@ fn socket_kind(fd: impl AsFd) -> Result<FdKind, SetupError> {
     })
 }
 
-fn packet_kind(fd: impl AsFd) -> Result<FdKind, SetupError> {
-    let vnet_header = sys::sockopt::get::<libc::c_int>(fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR)
-        .map_err(SetupError::system("getsockopt PACKET_VNET_HDR"))?;
-    Ok(match vnet_header {
-        0 => FdKind::Packet,
-        _ => FdKind::NotALink("an AF_PACKET socket with PACKET_VNET_HDR, which this version does not support"),
-    })
-}
-
-/// Headers that a TUN/TAP descriptor would put in front of every frame are not read as frames.
+/// Packet information would be read as a part of the frame.
 fn device_kind(fd: impl AsFd) -> FdKind {
-    let flags = tun::flags(fd).map(i32::from);
-    match flags {
-        Ok(flags) if flags & libc::IFF_NO_PI == 0 => FdKind::NotALink("a TUN/TAP interface opened without IFF_NO_PI"),
-        Ok(flags) if flags & libc::IFF_VNET_HDR != 0 => {
-            FdKind::NotALink("a TUN/TAP interface opened with IFF_VNET_HDR, which this version does not support")
-        }
-        Ok(flags) if flags & libc::IFF_TAP != 0 => FdKind::Tap,
+    match tun::flags(fd) {
+        Ok(flags) if flags & tun::IFF_NO_PI == 0 => FdKind::NotALink("a TUN/TAP interface opened without IFF_NO_PI"),
+        Ok(flags) if flags & tun::IFF_TAP != 0 => FdKind::Tap,
         Ok(_) => FdKind::Tun,
         Err(_) => FdKind::NotALink("a character device other than TUN/TAP"),
     }
+}
+
+fn vnet_header_len(fd: BorrowedFd<'_>, kind: FdKind) -> Result<usize, SetupError> {
+    match kind {
+        FdKind::Tap | FdKind::Tun => match tun::flags(fd) {
+            Ok(flags) if flags & tun::IFF_VNET_HDR != 0 => {
+                tun::vnet_header_len(fd).map_err(SetupError::system("ioctl TUNGETVNETHDRSZ"))
+            }
+            _ => Ok(0),
+        },
+        FdKind::Packet => packet_vnet_header_len(fd).map_err(SetupError::system("getsockopt PACKET_VNET_HDR")),
+        _ => Ok(0),
+    }
+}
+
+/// `PACKET_VNET_HDR_SZ` came with Linux 6.4; before that, the header had the 10 bytes of the oldest one.
+fn packet_vnet_header_len(fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let get = |option| sys::sockopt::get::<libc::c_int>(fd, libc::SOL_PACKET, option);
+    let len = match get(libc::PACKET_VNET_HDR)? {
+        0 => 0,
+        _ => get(libc::PACKET_VNET_HDR_SZ).unwrap_or(vnet::LEN as libc::c_int),
+    };
+    Ok(usize::try_from(len).unwrap_or(0))
 }

@@ -31,12 +31,19 @@ impl<F: AsFd> FdRx<F> {
         mode: DispatchMode,
         options: &FdOptions,
         frame_len: usize,
+        vnet_header_len: usize,
     ) -> Result<Self, SetupError> {
         let mmap = SetupError::system("mmap");
         let store = match mode {
-            DispatchMode::Readv => Store::Slots(SlotStore::readv(options.batch(mode)?, frame_len).map_err(mmap)?),
-            DispatchMode::RecvMmsg => Store::Slots(SlotStore::recvmmsg(options.batch(mode)?, frame_len).map_err(mmap)?),
-            DispatchMode::PacketMmap => Store::Ring(RxRing::new(Arc::clone(&fd), &options.ring, frame_len)?),
+            DispatchMode::Readv => {
+                Store::Slots(SlotStore::readv(options.batch(mode, frame_len)?, frame_len).map_err(mmap)?)
+            }
+            DispatchMode::RecvMmsg => {
+                Store::Slots(SlotStore::recvmmsg(options.batch(mode, frame_len)?, frame_len).map_err(mmap)?)
+            }
+            DispatchMode::PacketMmap => {
+                Store::Ring(RxRing::new(Arc::clone(&fd), &options.ring, frame_len, vnet_header_len)?)
+            }
         };
         let mut source = Source::new(fd, stop);
         // What was dropped before is not ours to count.

@@ -32,7 +32,12 @@ enum Ring {
 }
 
 impl<F: AsFd> RxRing<F> {
-    pub(crate) fn new(fd: Arc<Fd<F>>, options: &RingOptions, frame_len: usize) -> Result<Self, SetupError> {
+    pub(crate) fn new(
+        fd: Arc<Fd<F>>,
+        options: &RingOptions,
+        frame_len: usize,
+        vnet_header_len: usize,
+    ) -> Result<Self, SetupError> {
         let geometry = options.geometry(frame_len)?;
         set(fd.as_fd(), libc::PACKET_VERSION, &version(options.version))
             .map_err(SetupError::system("setsockopt PACKET_VERSION"))?;
@@ -40,9 +45,13 @@ impl<F: AsFd> RxRing<F> {
         let attached = Attached(fd);
         let memory = Mapping::shared(&attached.0, geometry.len()).map_err(SetupError::system("mmap PACKET_RX_RING"))?;
         let ring = match options.version {
-            RingVersion::V1 => Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V1)),
-            RingVersion::V2 => Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V2)),
-            RingVersion::V3 { .. } => Ring::Blocks(BlockRing::new(memory, geometry)),
+            RingVersion::V1 => {
+                Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V1).with_vnet_header(vnet_header_len))
+            }
+            RingVersion::V2 => {
+                Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V2).with_vnet_header(vnet_header_len))
+            }
+            RingVersion::V3 { .. } => Ring::Blocks(BlockRing::new(memory, geometry).with_vnet_header(vnet_header_len)),
         };
         Ok(Self { ring, frame_len, _attached: attached })
     }

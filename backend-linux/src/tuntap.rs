@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::SetupError;
 use crate::sys::sockopt;
-use crate::sys::tun::{self, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_UP, InterfaceRequest};
+use crate::sys::tun::{self, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_UP, IFF_VNET_HDR, InterfaceRequest};
 
 /// How to open a TUN or TAP interface: what the kernel sends to it is read from a descriptor, and what is written there the kernel
 /// receives.
@@ -31,6 +31,7 @@ pub struct TunTap {
     kind: u16,
     persist: Option<bool>,
     multi_queue: bool,
+    vnet_header: bool,
 }
 
 impl TunTap {
@@ -48,7 +49,7 @@ impl TunTap {
     }
 
     fn new(name: &str, kind: u16) -> Self {
-        Self { name: name.to_owned(), kind, persist: None, multi_queue: false }
+        Self { name: name.to_owned(), kind, persist: None, multi_queue: false, vnet_header: false }
     }
 
     /// Whether the interface stays when its descriptor is closed (`TUNSETPERSIST`). By default it is left as it is, and a new one does
@@ -71,8 +72,16 @@ impl TunTap {
         self
     }
 
+    /// Whether a virtio-net header stands in front of each frame (`IFF_VNET_HDR`), which tells what is left to do to it: what
+    /// [`FdOptions::offloads`](crate::FdOptions::offloads) needs. Off by default.
+    pub fn vnet_header(mut self, vnet_header: bool) -> Self {
+        self.vnet_header = vnet_header;
+        self
+    }
+
     /// Opens the interface. The descriptor does not block, is closed on `exec`, and has bare frames: no packet information
-    /// (`IFF_NO_PI`), no virtio-net header, and every offload forbidden, so that none is longer than the MTU.
+    /// (`IFF_NO_PI`), no virtio-net header unless [`vnet_header`](TunTap::vnet_header) asks for it, and every offload forbidden until an
+    /// endpoint asks for it, so that none is longer than the MTU.
     ///
     /// A new interface is down: see [`Device::up`].
     ///
@@ -86,7 +95,8 @@ impl TunTap {
         self.check()?;
         let control = control_socket()?;
         let queues = if self.multi_queue { IFF_MULTI_QUEUE } else { 0 };
-        let (fd, name) = open_queue(&self.name, self.kind | IFF_NO_PI | queues)?;
+        let header = if self.vnet_header { IFF_VNET_HDR } else { 0 };
+        let (fd, name) = open_queue(&self.name, self.kind | IFF_NO_PI | queues | header)?;
         if let Some(persist) = self.persist {
             tun::set_persist(&fd, persist).map_err(SetupError::system("ioctl TUNSETPERSIST"))?;
         }
@@ -129,7 +139,7 @@ fn open_queue(name: &str, flags: u16) -> Result<(OwnedFd, String), SetupError> {
     let mut request = InterfaceRequest::named(name);
     request.set_flags(flags);
     tun::set_interface(&fd, &mut request).map_err(refusal)?;
-    tun::forbid_offloads(&fd).map_err(SetupError::system("ioctl TUNSETOFFLOAD"))?;
+    tun::set_offloads(&fd, 0).map_err(SetupError::system("ioctl TUNSETOFFLOAD"))?;
     Ok((fd, request.name()))
 }
 
@@ -206,7 +216,7 @@ impl Device {
         }
         let control = control_socket()?;
         self.check_namespace(&control)?;
-        let kind = request.flags() & (IFF_TAP | IFF_TUN);
+        let kind = request.flags() & (IFF_TAP | IFF_TUN | IFF_VNET_HDR);
         let (fd, name) = open_queue(&request.name(), kind | IFF_NO_PI | IFF_MULTI_QUEUE)?;
         Ok(Self { fd, control, name })
     }

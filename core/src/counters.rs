@@ -24,11 +24,14 @@ pub enum DropCause {
     Truncated,
     /// Dropped by the system in front of the queue, for want of room. Counted as received too.
     Kernel,
+    /// Its virtio-net header asks for what cannot be done to it ([`VnetError`](crate::wire::vnet::VnetError)).
+    VnetHeader,
 }
 
 impl DropCause {
     /// Every cause, in the order of [`RxCounters::drops`].
-    pub const ALL: [Self; 5] = [Self::Runt, Self::ForeignAddress, Self::UnknownVersion, Self::Truncated, Self::Kernel];
+    pub const ALL: [Self; 6] =
+        [Self::Runt, Self::ForeignAddress, Self::UnknownVersion, Self::Truncated, Self::Kernel, Self::VnetHeader];
 }
 
 impl fmt::Display for DropCause {
@@ -39,6 +42,7 @@ impl fmt::Display for DropCause {
             Self::UnknownVersion => "unknown version",
             Self::Truncated => "truncated",
             Self::Kernel => "kernel",
+            Self::VnetHeader => "virtio-net header",
         })
     }
 }

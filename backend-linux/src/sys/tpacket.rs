@@ -12,6 +12,8 @@
 //! └──────────┴─────────────┴──────────┴───────┘   └────────────┴──────────────────────┴──────────────────────┴───┘
 //!  0                        tp_mac ───►            0            offset_to_first_pkt    + tp_next_offset
 //! ```
+//!
+//! A virtio-net header, where the socket has one, is at the end of the gap.
 #![expect(unsafe_code, reason = "memory that the kernel writes behind the compiler's back")]
 
 use core::mem::offset_of;
@@ -86,6 +88,7 @@ pub(crate) struct SlotRing {
     memory: Mapping,
     geometry: Geometry,
     version: SlotVersion,
+    vnet_header_len: usize,
     /// The oldest slot that is ours.
     first: usize,
     /// Slots from `first` on whose frames were taken; they go back with the next `release`.
@@ -95,7 +98,13 @@ pub(crate) struct SlotRing {
 impl SlotRing {
     /// The state machine over `memory`, which has at least `geometry.len()` bytes.
     pub(crate) const fn new(memory: Mapping, geometry: Geometry, version: SlotVersion) -> Self {
-        Self { memory, geometry, version, first: 0, taken: 0 }
+        Self { memory, geometry, version, vnet_header_len: 0, first: 0, taken: 0 }
+    }
+
+    /// The same with a virtio-net header in front of each frame.
+    pub(crate) const fn with_vnet_header(mut self, len: usize) -> Self {
+        self.vnet_header_len = len;
+        self
     }
 
     /// How many frames are there to take, `most` at most.
@@ -150,8 +159,8 @@ impl SlotRing {
     fn find(&self, slot: usize) -> Found {
         let bounds = Bounds { start: slot, len: self.geometry.frame_size };
         match self.version {
-            SlotVersion::V1 => find_v1(&self.memory, bounds),
-            SlotVersion::V2 => find_v2(&self.memory, bounds),
+            SlotVersion::V1 => find_v1(&self.memory, bounds, self.vnet_header_len),
+            SlotVersion::V2 => find_v2(&self.memory, bounds, self.vnet_header_len),
         }
     }
 
@@ -178,6 +187,7 @@ impl SlotRing {
 pub(crate) struct BlockRing {
     memory: Mapping,
     geometry: Geometry,
+    vnet_header_len: usize,
     /// The block that is lent, or will be lent next.
     block: usize,
     /// Frames of that block that were not taken yet, and where the first of them lies in it.
@@ -190,7 +200,13 @@ pub(crate) struct BlockRing {
 impl BlockRing {
     /// The state machine over `memory`, which has at least `geometry.len()` bytes.
     pub(crate) const fn new(memory: Mapping, geometry: Geometry) -> Self {
-        Self { memory, geometry, block: 0, left: 0, next: 0, is_open: false }
+        Self { memory, geometry, vnet_header_len: 0, block: 0, left: 0, next: 0, is_open: false }
+    }
+
+    /// The same with a virtio-net header in front of each frame.
+    pub(crate) const fn with_vnet_header(mut self, len: usize) -> Self {
+        self.vnet_header_len = len;
+        self
     }
 
     /// How many frames are there to take, `most` at most: those of one block.
@@ -257,7 +273,7 @@ impl BlockRing {
             step => self.next = at.saturating_add(step.max(size_of::<libc::tpacket3_hdr>())),
         }
         let limit = if self.left > 0 { (self.next - at).min(room) } else { room };
-        find_v3(&self.memory, Bounds { len: limit, ..bounds }, &header)
+        find_v3(&self.memory, Bounds { len: limit, ..bounds }, &header, self.vnet_header_len)
     }
 
     fn start(&self) -> usize {
@@ -272,9 +288,9 @@ impl BlockRing {
 /// Where the block header lies in a block descriptor.
 const BLOCK_HEADER: usize = offset_of!(libc::tpacket_block_desc, hdr);
 
-fn find_v1(memory: &Mapping, bounds: Bounds) -> Found {
+fn find_v1(memory: &Mapping, bounds: Bounds, vnet: usize) -> Found {
     let header: libc::tpacket_hdr = copy(memory, bounds.start);
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len);
+    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
     found.meta.timestamp =
         Some(Duration::from_secs(header.tp_sec.into()) + Duration::from_micros(header.tp_usec.into()));
     found.meta.packet_type = packet_type(memory, bounds.start + align(size_of::<libc::tpacket_hdr>()));
@@ -282,9 +298,9 @@ fn find_v1(memory: &Mapping, bounds: Bounds) -> Found {
 }
 
 #[inline]
-fn find_v2(memory: &Mapping, bounds: Bounds) -> Found {
+fn find_v2(memory: &Mapping, bounds: Bounds, vnet: usize) -> Found {
     let header: libc::tpacket2_hdr = copy(memory, bounds.start);
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len);
+    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
     found.meta.timestamp = Some(timestamp(header.tp_sec, header.tp_nsec));
     found.meta.vlan = vlan(header.tp_status, header.tp_vlan_tci, header.tp_vlan_tpid);
     found.meta.packet_type = packet_type(memory, bounds.start + align(size_of::<libc::tpacket2_hdr>()));
@@ -292,8 +308,8 @@ fn find_v2(memory: &Mapping, bounds: Bounds) -> Found {
 }
 
 #[inline]
-fn find_v3(memory: &Mapping, bounds: Bounds, header: &libc::tpacket3_hdr) -> Found {
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len);
+fn find_v3(memory: &Mapping, bounds: Bounds, header: &libc::tpacket3_hdr, vnet: usize) -> Found {
+    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
     found.meta.timestamp = Some(timestamp(header.tp_sec, header.tp_nsec));
     found.meta.vlan = vlan(header.tp_status, header.hv1.tp_vlan_tci as u16, header.hv1.tp_vlan_tpid);
     let address = align(size_of::<libc::tpacket3_hdr>());
@@ -304,14 +320,16 @@ fn find_v3(memory: &Mapping, bounds: Bounds, header: &libc::tpacket3_hdr) -> Fou
     found
 }
 
-/// Checks that a frame lies within its bounds.
+/// Checks that a frame lies within its bounds, along with the `vnet` bytes of virtio-net header that stand in front of it and do not count in its
+/// length.
 #[inline]
-fn place(bounds: Bounds, mac: u16, snaplen: u32, len: u32) -> Found {
+fn place(bounds: Bounds, mac: u16, snaplen: u32, len: u32, vnet: usize) -> Found {
     let (mac, snaplen) = (usize::from(mac), snaplen as usize);
-    if mac.checked_add(snaplen).is_none_or(|end| end > bounds.len) {
+    if mac < vnet || mac.checked_add(snaplen).is_none_or(|end| end > bounds.len) {
         return NOTHING;
     }
-    Found { meta: RxMeta::new((len as usize).max(snaplen)), offset: bounds.start + mac, len: snaplen }
+    let len = (len as usize).max(snaplen);
+    Found { meta: RxMeta::new(len + vnet), offset: bounds.start + mac - vnet, len: snaplen + vnet }
 }
 
 #[inline]

@@ -15,6 +15,9 @@ pub(crate) const IFF_TAP: u16 = libc::IFF_TAP as u16;
 /// No `struct tun_pi` in front of each frame.
 pub(crate) const IFF_NO_PI: u16 = libc::IFF_NO_PI as u16;
 
+/// A `struct virtio_net_hdr` in front of each frame.
+pub(crate) const IFF_VNET_HDR: u16 = libc::IFF_VNET_HDR as u16;
+
 /// The interface has one queue for each descriptor.
 pub(crate) const IFF_MULTI_QUEUE: u16 = libc::IFF_MULTI_QUEUE as u16;
 
@@ -107,10 +110,29 @@ pub(crate) fn set_persist(tun: impl AsFd, persist: bool) -> Result<(), Errno> {
     set::<{ libc::TUNSETPERSIST as Opcode }>(tun, usize::from(persist))
 }
 
-/// Forbids every offload: the kernel fills in checksums and cuts segments before `tun` sees them. A persistent interface keeps what its
-/// last descriptor allowed (Linux 6.18), and without a virtio-net header nothing would tell such a frame from a bad one.
-pub(crate) fn forbid_offloads(tun: impl AsFd) -> Result<(), Errno> {
-    set::<{ libc::TUNSETOFFLOAD as Opcode }>(tun, 0)
+/// Says which frames `tun` may be sent unfinished, by `TUN_F_` bits; 0 forbids all: the kernel fills in checksums and cuts segments before `tun`
+/// sees them. `EINVAL` for bits that it does not know, or not alone. A persistent interface keeps what its last descriptor allowed (Linux 6.18).
+pub(crate) fn set_offloads(tun: impl AsFd, offloads: u32) -> Result<(), Errno> {
+    set::<{ libc::TUNSETOFFLOAD as Opcode }>(tun, offloads as usize)
+}
+
+/// Bytes of the virtio-net header in front of each frame.
+pub(crate) fn vnet_header_len(tun: impl AsFd) -> Result<usize, Errno> {
+    let mut len: libc::c_int = 0;
+    // SAFETY: TUNGETVNETHDRSZ writes one C integer (linux/if_tun.h), and `len` is one.
+    let call = unsafe { Updater::<{ libc::TUNGETVNETHDRSZ as Opcode }, libc::c_int>::new(&mut len) };
+    // SAFETY: as in `update`; `call` borrows `len` mutably until this returns.
+    unsafe { ioctl(tun, call) }?;
+    usize::try_from(len).map_err(|_| Errno::INVAL)
+}
+
+/// Sets the bytes of the virtio-net header; at least 10.
+pub(crate) fn set_vnet_header_len(tun: impl AsFd, len: usize) -> Result<(), Errno> {
+    let mut len = libc::c_int::try_from(len).map_err(|_| Errno::INVAL)?;
+    // SAFETY: TUNSETVNETHDRSZ reads one C integer (linux/if_tun.h), and `len` is one.
+    let call = unsafe { Updater::<{ libc::TUNSETVNETHDRSZ as Opcode }, libc::c_int>::new(&mut len) };
+    // SAFETY: as in `update`; `call` borrows `len` until this returns.
+    unsafe { ioctl(tun, call) }
 }
 
 /// Reads the `IFF_` flags of the interface that `request` names. `socket` is any socket of its network namespace.
@@ -144,7 +166,7 @@ fn update<const REQUEST: Opcode>(fd: impl AsFd, argument: &mut InterfaceRequest)
 
 fn set<const REQUEST: Opcode>(tun: impl AsFd, argument: usize) -> Result<(), Errno> {
     // SAFETY: the two callers are in this file, and their requests take the integer itself (networking/tuntap.rst): any but 0 is "on"
-    // for TUNSETPERSIST, and TUNSETOFFLOAD knows 0.
+    // for TUNSETPERSIST, and TUNSETOFFLOAD refuses bits that it does not know.
     let call = unsafe { IntegerSetter::<REQUEST>::new_usize(argument) };
     // SAFETY: the kernel takes `argument` for a number and touches no memory of this process.
     unsafe { ioctl(tun, call) }

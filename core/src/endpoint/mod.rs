@@ -167,7 +167,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
     }
 
     fn parse_header(&self, frame: &[u8]) -> Result<Parsed, DropCause> {
-        self.shared.filter().parse(frame)
+        self.shared.filter(0).parse(frame)
     }
 
     fn write_packets(&self, packets: &mut [Packet<'_>]) -> Result<Written, WriteError> {
@@ -206,8 +206,10 @@ impl Shared {
         self.mtu.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn filter(&self) -> Filter {
+    /// What a queue with `vnet_header_len` bytes of virtio-net header accepts now; taken once for a batch.
+    pub(crate) fn filter(&self, vnet_header_len: usize) -> Filter {
         Filter {
+            vnet_header_len,
             ethernet: self.config.options.ethernet_header,
             promiscuous: self.config.options.promiscuous,
             address: *self.address.lock(),

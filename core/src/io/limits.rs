@@ -27,6 +27,14 @@ impl Limits {
         self.frames_per_send = n;
         self
     }
+
+    /// The same with a virtio-net header of `len` bytes in front of each frame, and what the channel does for frames that have one.
+    #[must_use]
+    pub const fn with_vnet_header(mut self, len: usize, offloads: Offloads) -> Self {
+        self.vnet_header_len = len;
+        self.offloads = offloads;
+        self
+    }
 }
 
 bitflags! {

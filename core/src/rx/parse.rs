@@ -1,8 +1,11 @@
-//! Link header off, address checked: what a received frame is, and whether it is for us.
+//! Virtio-net header and link header off, address checked: what a received frame is, and whether it is for us.
 
 use crate::counters::DropCause;
-use crate::io::RxFrame;
+use crate::io::{RxFrame, RxMeta};
+use crate::offload::Offload;
+use crate::packet::RxPacket;
 use crate::wire::ethernet::{EthernetHeader, HEADER_LEN};
+use crate::wire::vnet::{ByteOrder, VirtioNetHdr};
 use crate::wire::{EtherType, LinkAddress};
 
 /// Which frames an endpoint accepts; fixed for one batch.
@@ -11,6 +14,34 @@ pub(crate) struct Filter {
     pub(crate) ethernet: bool,
     pub(crate) promiscuous: bool,
     pub(crate) address: LinkAddress,
+    /// Bytes of virtio-net header in front of the frames of a queue.
+    pub(crate) vnet_header_len: usize,
+}
+
+/// A frame that is for us, from its link header on.
+#[derive(Debug)]
+pub(crate) struct Accepted<'b> {
+    pub(crate) parsed: Parsed,
+    pub(crate) bytes: &'b mut [u8],
+    pub(crate) offload: Offload,
+    pub(crate) meta: RxMeta,
+}
+
+impl<'b> Accepted<'b> {
+    #[inline]
+    pub(crate) fn packet(self) -> RxPacket<'b> {
+        RxPacket::new(self.bytes, self.parsed.header_len, self.meta).with_offload(self.offload)
+    }
+}
+
+/// A frame that is not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) cause: DropCause,
+    /// Bytes received.
+    pub(crate) len: usize,
+    /// Bytes that it had on the wire.
+    pub(crate) real_len: usize,
 }
 
 /// What a frame carries.
@@ -25,11 +56,25 @@ pub struct Parsed {
 impl Filter {
     /// Decides about a received frame.
     #[inline]
-    pub(crate) fn accept(&self, frame: &RxFrame<'_>) -> Result<Parsed, DropCause> {
-        if frame.is_truncated() {
-            return Err(DropCause::Truncated);
+    pub(crate) fn accept<'b>(&self, frame: RxFrame<'b>) -> Result<Accepted<'b>, Dropped> {
+        let (len, real_len) = (frame.bytes.len(), frame.meta.len);
+        let result = if frame.is_truncated() { Err(DropCause::Truncated) } else { self.accept_whole(frame) };
+        result.map_err(|cause| Dropped { cause, len, real_len })
+    }
+
+    #[inline]
+    fn accept_whole<'b>(&self, frame: RxFrame<'b>) -> Result<Accepted<'b>, DropCause> {
+        let RxFrame { mut meta, bytes } = frame;
+        if self.vnet_header_len == 0 {
+            let parsed = self.parse(bytes)?;
+            return Ok(Accepted { parsed, bytes, offload: Offload::NONE, meta });
         }
-        self.parse(frame.bytes)
+        let (header, bytes) = bytes.split_at_mut_checked(self.vnet_header_len).ok_or(DropCause::Runt)?;
+        meta.len = bytes.len();
+        let parsed = self.parse(bytes)?;
+        let header = VirtioNetHdr::decode(header, ByteOrder::Native).ok_or(DropCause::Runt)?;
+        let offload = header.offload(bytes, parsed.header_len).map_err(|_| DropCause::VnetHeader)?;
+        Ok(Accepted { parsed, bytes, offload, meta })
     }
 
     /// Decides about the bytes of a whole frame (origin: `endpoint.ParseHeader`, `parseInboundHeader`).
@@ -65,7 +110,7 @@ mod tests {
     const OWN: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 1]);
     const OTHER: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 9]);
 
-    const FILTER: Filter = Filter { ethernet: true, promiscuous: false, address: OWN };
+    const FILTER: Filter = Filter { ethernet: true, promiscuous: false, address: OWN, vnet_header_len: 0 };
 
     fn frame_to(destination: LinkAddress) -> [u8; HEADER_LEN] {
         EthernetHeader { destination, source: OTHER, ether_type: EtherType(0x88b5) }.to_bytes()
@@ -112,6 +157,6 @@ mod tests {
     fn truncated_frame_is_dropped_even_if_it_would_be_ours() {
         let mut bytes = frame_to(OWN);
         let frame = RxFrame { meta: RxMeta::new(bytes.len() + 1), bytes: &mut bytes };
-        assert_eq!(FILTER.accept(&frame), Err(DropCause::Truncated));
+        assert_eq!(FILTER.accept(frame).map_err(|dropped| dropped.cause).err(), Some(DropCause::Truncated));
     }
 }

@@ -6,7 +6,6 @@ use crate::dispatcher::{LinkEvent, NetworkDispatcher};
 use crate::endpoint::state::State;
 use crate::endpoint::{Queue, Shared};
 use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxQueue, Wake};
-use crate::packet::RxPacket;
 use crate::rx::{Filter, Tally, Waiter};
 
 /// Receives from one queue of an attached endpoint.
@@ -66,7 +65,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         let Some(rx) = self.rx.as_mut() else {
             return Err(self.finish(Ended::Detached, dispatcher));
         };
-        let filter = self.shared.filter();
+        let filter = self.shared.filter(self.queue.limits.vnet_header_len);
         let taken = match rx.poll(self.shared.config.options.rx_budget) {
             Ok(mut batch) => {
                 let mut tally = Tally::new(&self.queue.counters);
@@ -102,7 +101,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     /// Between the two there is no error to lose: a frame that was lent and not taken is lent again (rule R4).
     #[cfg(feature = "smoltcp")]
     pub(crate) fn take<R>(&mut self, f: impl FnOnce(&[u8]) -> R) -> R {
-        let filter = self.shared.filter();
+        let filter = self.shared.filter(self.queue.limits.vnet_header_len);
         let Some(Ok(mut batch)) = self.rx.as_mut().map(|rx| rx.poll(1)) else {
             return f(&[]);
         };
@@ -244,12 +243,12 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     dispatcher: &mut D,
 ) -> usize {
     for frame in batch.frames() {
-        match filter.accept(&frame) {
-            Ok(parsed) => {
-                tally.delivered(frame.bytes.len());
-                dispatcher.deliver(parsed.protocol, RxPacket::new(frame.bytes, parsed.header_len, frame.meta));
+        match filter.accept(frame) {
+            Ok(accepted) => {
+                tally.delivered(accepted.bytes.len());
+                dispatcher.deliver(accepted.parsed.protocol, accepted.packet());
             }
-            Err(cause) => tally.dropped(&frame, cause),
+            Err(dropped) => tally.dropped(dropped),
         }
     }
     tally.rx.received
@@ -258,13 +257,13 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
 #[cfg(feature = "smoltcp")]
 fn accept_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, tally: &mut Tally<'_>) -> &'b [u8] {
     let Some(frame) = batch.frames().next() else { return &[] };
-    match filter.accept(&frame) {
-        Ok(_) => {
-            tally.delivered(frame.bytes.len());
-            frame.bytes
+    match filter.accept(frame) {
+        Ok(accepted) => {
+            tally.delivered(accepted.bytes.len());
+            accepted.bytes
         }
-        Err(cause) => {
-            tally.dropped(&frame, cause);
+        Err(dropped) => {
+            tally.dropped(dropped);
             &[]
         }
     }

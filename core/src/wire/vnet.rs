@@ -227,6 +227,8 @@ fn saturate(len: usize) -> u16 {
 pub const LEN: usize = 10;
 /// Bytes of a virtio-net header with `num_buffers`, as virtual machines since VIRTIO 1.0 have it (`struct virtio_net_hdr_mrg_rxbuf`).
 pub const MRG_LEN: usize = 12;
+/// Bytes of the longest header that can stand in front of a frame: with a hash (`struct virtio_net_hdr_v1_hash`) 20, with the fields of UDP tunnels 24.
+pub const MAX_LEN: usize = 24;
 
 /// The checksum is still to be computed (`VIRTIO_NET_HDR_F_NEEDS_CSUM`).
 pub const NEEDS_CSUM: u8 = 1;
