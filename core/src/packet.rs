@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use crate::io::{ErrorKind, RxMeta};
 use crate::offload::Offload;
-use crate::wire::ethernet::HEADER_LEN;
+use crate::wire::ethernet::{EthernetHeader, HEADER_LEN};
 use crate::wire::{EtherType, LinkAddress};
 
 /// A network-layer packet to send, with what the link layer needs to know about it and, afterwards, what became of it.
@@ -22,9 +22,7 @@ pub struct Packet<'p> {
     remote: Option<IpAddr>,
     hash: u32,
     offload: Offload,
-    link_header: [u8; HEADER_LEN],
-    /// How much of `link_header` is there.
-    link_header_len: u8,
+    link_header: Option<[u8; HEADER_LEN]>,
     is_framed: bool,
     /// Written while the frames of a batch borrow the packet's header.
     status: Cell<TxStatus>,
@@ -44,8 +42,7 @@ impl<'p> Packet<'p> {
             remote: None,
             hash: 0,
             offload: Offload::NONE,
-            link_header: [0; HEADER_LEN],
-            link_header_len: 0,
+            link_header: None,
             is_framed: false,
             status: Cell::new(TxStatus::Pending),
             queue: 0,
@@ -111,6 +108,7 @@ impl<'p> Packet<'p> {
 
     /// The source link address, if the packet brings its own.
     #[must_use]
+    #[inline]
     pub const fn source(&self) -> Option<LinkAddress> {
         self.source
     }
@@ -150,7 +148,7 @@ impl<'p> Packet<'p> {
     #[must_use]
     #[inline]
     pub fn link_header(&self) -> &[u8] {
-        self.link_header.split_at(usize::from(self.link_header_len).min(HEADER_LEN)).0
+        self.link_header.as_ref().map_or(&[], <[u8; HEADER_LEN]>::as_slice)
     }
 
     /// True if the parts start with the link header.
@@ -176,7 +174,7 @@ impl<'p> Packet<'p> {
 
     #[inline]
     pub(crate) const fn needs_header(&self) -> bool {
-        !self.is_framed && self.link_header_len == 0
+        !self.is_framed && self.link_header.is_none()
     }
 
     #[inline]
@@ -188,9 +186,8 @@ impl<'p> Packet<'p> {
     }
 
     #[inline]
-    pub(crate) const fn set_header(&mut self, bytes: [u8; HEADER_LEN]) {
-        self.link_header = bytes;
-        self.link_header_len = HEADER_LEN as u8;
+    pub(crate) fn set_header(&mut self, header: &EthernetHeader) {
+        header.emit(self.link_header.insert([0; HEADER_LEN]));
     }
 }
 

@@ -27,6 +27,6 @@ impl HeaderMaker {
             source: packet.source().unwrap_or(self.address),
             ether_type: packet.protocol(),
         };
-        packet.set_header(header.to_bytes());
+        packet.set_header(&header);
     }
 }

@@ -1,7 +1,7 @@
 use super::Written;
-use super::batch::Batch;
+use super::batch::Due;
 use crate::endpoint::{Queue, TxPolicy};
-use crate::io::{ErrorKind, IoError as _, RawIo, TxQueue as _, Wake};
+use crate::io::{ErrorKind, IoError as _, RawIo, TxFrame, TxQueue as _, Wake};
 use crate::packet::{Refusal, TxStatus};
 
 /// Sends batches by a policy; the waits of one call to write packets are counted together.
@@ -34,42 +34,44 @@ impl Sender {
         Self { policy, waits: 0 }
     }
 
-    /// Sends until every frame was sent or refused, or the queue takes no more; then says why.
-    pub(super) fn send<IO: RawIo, const N: usize>(&mut self, queue: &Queue<IO>, batch: &Batch<'_, '_, N>) -> Written {
+    /// Sends the first ones of `due` until every frame was sent or refused, or the queue takes no more; then says why.
+    pub(super) fn send<IO: RawIo>(
+        &mut self,
+        queue: &Queue<IO>,
+        mut frames: &[TxFrame<'_>],
+        due: &mut Due<'_, '_>,
+    ) -> Written {
         let mut written = Written::default();
-        let mut done = 0;
-        while let Some(rest) = batch.rest(done) {
-            match queue.tx.send(rest) {
-                Ok(sent) if sent > 0 => {
-                    count_sent(queue, batch, done, sent);
-                    written.sent += sent;
-                    done += sent;
-                }
+        while !frames.is_empty() && written.blocked.is_none() {
+            let done = match queue.tx.send(frames) {
                 // Rule T1 forbids it; without progress there is nothing but to come back later.
-                Ok(_) => {
+                Ok(0) => {
                     written.blocked = Some(ErrorKind::WouldBlock);
-                    break;
+                    0
+                }
+                Ok(sent) => {
+                    count_sent(queue, due, sent);
+                    written.sent += sent;
+                    sent
                 }
                 Err(error) => {
-                    queue.counters.add_failed_send();
                     let verdict = self.after_error(queue, error.kind());
-                    if let Some(kind) = verdict.refuse {
-                        refuse(queue, batch, done, kind);
+                    written.blocked = verdict.block;
+                    verdict.refuse.map_or(0, |kind| {
+                        refuse(queue, due, kind);
                         written.refused += 1;
-                        done += 1;
-                    }
-                    if verdict.block.is_some() {
-                        written.blocked = verdict.block;
-                        break;
-                    }
+                        1
+                    })
                 }
-            }
+            };
+            frames = frames.get(done..).unwrap_or_default();
         }
         written
     }
 
     #[cold]
     fn after_error<IO: RawIo>(&mut self, queue: &Queue<IO>, kind: ErrorKind) -> Verdict {
+        queue.counters.add_failed_send();
         if kind.is_frame_local() {
             return Verdict::refuse(kind);
         }
@@ -105,14 +107,15 @@ fn after_final<IO: RawIo>(queue: &Queue<IO>, kind: ErrorKind) -> Verdict {
     Verdict { refuse: Some(kind), block: Some(kind) }
 }
 
-fn count_sent<IO: RawIo, const N: usize>(queue: &Queue<IO>, batch: &Batch<'_, '_, N>, start: usize, sent: usize) {
-    let bytes = batch.mark(start, sent, TxStatus::Sent);
+#[inline]
+fn count_sent<IO: RawIo>(queue: &Queue<IO>, due: &mut Due<'_, '_>, sent: usize) {
+    let bytes = due.mark(sent, TxStatus::Sent);
     let calls = if queue.limits.frames_per_send == 1 { sent } else { 1 };
     queue.counters.add_sent(sent, bytes, calls);
 }
 
-fn refuse<IO: RawIo, const N: usize>(queue: &Queue<IO>, batch: &Batch<'_, '_, N>, at: usize, kind: ErrorKind) {
+fn refuse<IO: RawIo>(queue: &Queue<IO>, due: &mut Due<'_, '_>, kind: ErrorKind) {
     let refusal = Refusal::Io(kind);
     queue.counters.add_refusal(refusal);
-    batch.mark(at, 1, TxStatus::Refused(refusal));
+    due.mark(1, TxStatus::Refused(refusal));
 }

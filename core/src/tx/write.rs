@@ -1,4 +1,6 @@
-use super::batch::Batch;
+use heapless::Vec;
+
+use super::batch::Due;
 use super::sender::Sender;
 use crate::endpoint::{Queue, Shared};
 use crate::error::WriteError;
@@ -41,19 +43,16 @@ pub(crate) fn write_packets<IO: RawIo>(
     let mut written = prepare(shared, queues, packets);
     let mut sender = Sender::new(shared.config.options.tx_policy);
     for (index, queue) in queues.iter().enumerate() {
-        // One frame alone does not pay for the room of a full batch.
-        match packets.len() {
-            0..=SMALL => write_queue::<_, SMALL>(queue, index, packets, &mut sender, &mut written),
-            _ => write_queue::<_, MAX_FRAMES>(queue, index, packets, &mut sender, &mut written),
+        if written.pending > 0 {
+            write_queue(queue, Due::new(packets, index as u16), &mut sender, &mut written);
         }
     }
     Ok(written)
 }
 
 /// Most frames handed to a queue at a time. Above the origin's [`BATCH_SIZE`](crate::BATCH_SIZE), so that one TCP segment of 64 KiB and
-/// some acknowledgements go together; small enough for the stack of a small system (about 3 KiB).
+/// some acknowledgements go together; small enough for the stack of a small system (2 KiB).
 const MAX_FRAMES: usize = 64;
-const SMALL: usize = 2;
 
 /// Refuses what is unfit; gives the others a queue, a length and a link header.
 fn prepare<IO: RawIo>(shared: &Shared, queues: &[Queue<IO>], packets: &mut [Packet<'_>]) -> Written {
@@ -96,18 +95,14 @@ const fn unfit(len: usize, header_given: usize, mtu: usize) -> Option<Refusal> {
 }
 
 /// Sends what belongs to one queue, in order, until it takes no more.
-fn write_queue<IO: RawIo, const N: usize>(
-    queue: &Queue<IO>,
-    index: usize,
-    packets: &[Packet<'_>],
-    sender: &mut Sender,
-    written: &mut Written,
-) {
-    let mut start = 0;
-    while written.pending > 0 {
-        let batch = Batch::<N>::gather(packets, start, index);
-        let Some(next) = batch.next_start() else { return };
-        let sent = sender.send(queue, &batch);
+fn write_queue<IO: RawIo>(queue: &Queue<IO>, mut due: Due<'_, '_>, sender: &mut Sender, written: &mut Written) {
+    let mut frames = Vec::<_, MAX_FRAMES>::new();
+    loop {
+        due.peek(&mut frames);
+        if frames.is_empty() {
+            return;
+        }
+        let sent = sender.send(queue, &frames, &mut due);
         written.sent += sent.sent;
         written.refused += sent.refused;
         written.pending -= sent.sent + sent.refused;
@@ -115,6 +110,5 @@ fn write_queue<IO: RawIo, const N: usize>(
             written.blocked = sent.blocked;
             return;
         }
-        start = next;
     }
 }

@@ -124,12 +124,23 @@ impl EthernetHeader {
     #[must_use]
     #[inline]
     pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
-        let [d0, d1, d2, d3, d4, d5] = self.destination.0;
-        let [s0, s1, s2, s3, s4, s5] = self.source.0;
-        let [hi, lo] = self.ether_type.0.to_be_bytes();
-        [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, hi, lo]
+        let mut bytes = [0; HEADER_LEN];
+        self.emit(&mut bytes);
+        bytes
+    }
+
+    /// Writes the header as it stands on the wire, an address at a time: a byte at a time takes twice the instructions.
+    #[inline]
+    pub(crate) fn emit(&self, bytes: &mut [u8; HEADER_LEN]) {
+        let (destination, rest) = bytes.split_at_mut(ADDRESS_LEN);
+        let (source, ether_type) = rest.split_at_mut(ADDRESS_LEN);
+        destination.copy_from_slice(&self.destination.0);
+        source.copy_from_slice(&self.source.0);
+        ether_type.copy_from_slice(&self.ether_type.0.to_be_bytes());
     }
 }
+
+const ADDRESS_LEN: usize = 6;
 
 #[cfg(test)]
 mod tests {
