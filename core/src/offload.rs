@@ -95,10 +95,15 @@ impl GsoType {
     /// True if a super-frame may have this checksum, its transport header being `transport` bytes behind the start of the network header:
     /// a partial one at that header, or for TCP none at all.
     pub(crate) const fn agrees(self, checksum: ChecksumState, transport: usize) -> bool {
-        match (self, checksum) {
-            (Self::UdpL4, ChecksumState::Partial { start, offset }) => start as usize == transport && offset == 6,
-            (_, ChecksumState::Partial { start, offset }) => start as usize == transport && offset == 16,
-            (gso_type, _) => !matches!(gso_type, Self::UdpL4),
+        let protocol = match self {
+            Self::TcpV4 | Self::TcpV6 => TransportProtocol::Tcp,
+            Self::UdpL4 => TransportProtocol::Udp,
+        };
+        match checksum {
+            ChecksumState::Partial { start, offset } => {
+                start as usize == transport && offset == protocol.checksum_offset()
+            }
+            _ => matches!(protocol, TransportProtocol::Tcp),
         }
     }
 }

@@ -43,6 +43,26 @@ pub enum TransportProtocol {
     Udp,
 }
 
+impl TransportProtocol {
+    /// The number that an IP header has for it (IANA "Protocol Numbers").
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => IPPROTO_TCP,
+            Self::Udp => IPPROTO_UDP,
+        }
+    }
+
+    /// Where the checksum is, from the start of the transport header.
+    #[must_use]
+    pub const fn checksum_offset(self) -> u16 {
+        match self {
+            Self::Tcp => 16,
+            Self::Udp => 6,
+        }
+    }
+}
+
 impl Layers {
     /// Reads the headers of a frame that starts with an Ethernet header; VLAN tags (802.1Q, 802.1ad) are stepped over.
     ///
@@ -128,7 +148,7 @@ fn ipv6(bytes: &[u8], network: usize) -> Option<(u8, usize)> {
     Some((next, at))
 }
 
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|field| u16::from_be_bytes(*field))
 }
 
