@@ -1,6 +1,7 @@
 //! From packets to a queue.
 
 mod batch;
+pub mod gso;
 mod header;
 mod sender;
 mod write;

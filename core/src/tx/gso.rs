@@ -1,0 +1,199 @@
+//! Software segmentation: what the system does not do for a packet is done here.
+
+use core::ops::Range;
+
+use crate::offload::{ChecksumState, Offload};
+use crate::wire::checksum::never_zero;
+use crate::wire::segment::{HeaderBuf, Template, Unsplittable};
+use crate::wire::{Checksum, Layers};
+
+/// Cuts a super-frame into segments, or completes the checksum of a packet, without copying payload and without touching the caller's
+/// bytes: a segment is a header of its own and a range of the payload.
+///
+/// ```text
+/// header   parts
+/// ┌──────┬──────────────┬──────────────────────────────────────────────┐
+/// │ link │ IP, TCP, UDP │ payload                                      │
+/// └──────┴──────────────┴──────────────────────────────────────────────┘
+///        ┌──────────────────┐╌╌╌╌╌╌╌╌╌╌╌┐
+///        │ Segment::headers │ ::payload ┆   segment(0), gso.size bytes of payload
+///        └──────────────────┘╌╌╌╌╌╌╌╌╌╌╌┘
+///        ┌──────────────────┐            ╌╌╌╌╌╌╌╌╌╌╌┐
+///        │ Segment::headers │            ┆::payload ┆   segment(1)
+///        └──────────────────┘            ╌╌╌╌╌╌╌╌╌╌╌┘
+/// ```
+#[derive(Debug, Clone)]
+pub struct Splitter<'p> {
+    parts: &'p [&'p [u8]],
+    /// Where in the parts the bytes begin that are not copied.
+    payload: usize,
+    /// Bytes of all parts.
+    len: usize,
+    work: Work,
+}
+
+#[derive(Debug, Clone)]
+enum Work {
+    Cut(Template),
+    /// Nothing, or to complete the checksum: the bytes in front of the payload, and the checksum's start and place in them.
+    Whole(HeaderBuf, Option<(usize, usize)>),
+}
+
+/// One of the packets that go out instead of a super-frame.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Everything in front of the payload: link, network and transport header.
+    pub headers: HeaderBuf,
+    /// Which bytes of the parts follow; see [`payload_slices`].
+    pub payload: Range<usize>,
+}
+
+impl<'p> Splitter<'p> {
+    /// Prepares to do what `offload` says is left to do to a frame: `header`, then `parts`. Its first `network` bytes are link header, from
+    /// whose end `offload` counts; they may be in either.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be done, see [`Unsplittable`].
+    pub fn new(header: &[u8], parts: &'p [&'p [u8]], network: usize, offload: Offload) -> Result<Self, Unsplittable> {
+        let prefix = gather(header, parts);
+        let len = parts.iter().fold(0, |sum: usize, part| sum.saturating_add(part.len()));
+        let frame_len = header.len().saturating_add(len);
+        let (work, headers_len) = match normalised(&prefix, frame_len, network, offload)? {
+            Offload { gso: Some(gso), checksum } => {
+                let template = Template::new(prefix, frame_len, network, checksum, gso)?;
+                let headers_len = template.headers_len();
+                (Work::Cut(template), headers_len)
+            }
+            Offload { gso: None, checksum } => whole(prefix, header.len(), frame_len, network, checksum)?,
+        };
+        let payload = headers_len.checked_sub(header.len()).ok_or(Unsplittable::Headers)?;
+        Ok(Self { parts, payload, len, work })
+    }
+
+    /// How many packets go out.
+    #[must_use]
+    pub const fn segments(&self) -> usize {
+        match &self.work {
+            Work::Cut(template) => template.segments(),
+            Work::Whole(..) => 1,
+        }
+    }
+
+    /// Packet number `index`, its checksum complete; `None` from [`segments`](Splitter::segments) on.
+    #[must_use]
+    pub fn segment(&self, index: usize) -> Option<Segment> {
+        if index >= self.segments() {
+            return None;
+        }
+        let payload = self.payload(index);
+        let slices = payload_slices(self.parts, payload.clone());
+        let headers = match &self.work {
+            Work::Cut(template) => template.complete(index, slices),
+            Work::Whole(headers, None) => *headers,
+            Work::Whole(headers, Some((start, field))) => complete(*headers, *start, *field, slices),
+        };
+        Some(Segment { headers, payload })
+    }
+
+    /// Packet number `index`, its checksum left partial if that of the super-frame was: for a system that completes checksums but does
+    /// not cut. What is left to do to the packet is the super-frame's offload without segmentation.
+    #[must_use]
+    pub fn partial_segment(&self, index: usize) -> Option<Segment> {
+        if index >= self.segments() {
+            return None;
+        }
+        let headers = match &self.work {
+            Work::Cut(template) if template.is_partial() => template.partial(index),
+            Work::Cut(_) => return self.segment(index),
+            Work::Whole(headers, _) => *headers,
+        };
+        Some(Segment { headers, payload: self.payload(index) })
+    }
+
+    #[inline]
+    fn payload(&self, index: usize) -> Range<usize> {
+        match &self.work {
+            Work::Cut(template) => {
+                let payload = template.payload(index);
+                self.payload + payload.start..self.payload + payload.end
+            }
+            Work::Whole(..) => self.payload..self.len,
+        }
+    }
+}
+
+/// The slices of `parts` that make up the bytes `range` of all of them, none of them empty.
+#[inline]
+pub fn payload_slices<'s, 'p>(
+    parts: &'s [&'p [u8]],
+    range: Range<usize>,
+) -> impl Iterator<Item = &'p [u8]> + use<'s, 'p> {
+    let mut before = 0usize;
+    parts.iter().filter_map(move |part| {
+        let start = range.start.saturating_sub(before).min(part.len());
+        let end = range.end.saturating_sub(before).min(part.len());
+        before = before.saturating_add(part.len());
+        part.get(start..end).filter(|slice| !slice.is_empty())
+    })
+}
+
+/// Where the headers lie in a frame: `header`, then `parts`, with `network` bytes of link header. `None` if they are not those of TCP or UDP,
+/// or have more than [`MAX_HEADERS_LEN`](crate::wire::segment::MAX_HEADERS_LEN) bytes.
+#[must_use]
+pub fn layers(header: &[u8], parts: &[&[u8]], network: usize) -> Option<Layers> {
+    Layers::behind(&gather(header, parts), network)
+}
+
+fn gather(header: &[u8], parts: &[&[u8]]) -> HeaderBuf {
+    HeaderBuf::gather(core::iter::once(header).chain(parts.iter().copied()))
+}
+
+/// `offload` without segmentation where there is nothing to cut.
+fn normalised(prefix: &[u8], frame_len: usize, network: usize, offload: Offload) -> Result<Offload, Unsplittable> {
+    if offload.gso.is_none() {
+        return Ok(offload);
+    }
+    let layers = Layers::behind(prefix, network).ok_or(Unsplittable::Headers)?;
+    Ok(offload.for_payload(frame_len - layers.payload))
+}
+
+/// The work on a frame that is not cut, and how many of its bytes are copied for it.
+fn whole(
+    mut prefix: HeaderBuf,
+    header_len: usize,
+    frame_len: usize,
+    network: usize,
+    checksum: ChecksumState,
+) -> Result<(Work, usize), Unsplittable> {
+    let place = match checksum {
+        ChecksumState::Partial { start, offset } => {
+            let start = network.saturating_add(start.into());
+            Some((start, start.saturating_add(offset.into())))
+        }
+        _ => None,
+    };
+    let headers_len = place.map_or(header_len, |(_, field)| header_len.max(field.saturating_add(2)));
+    if headers_len > frame_len {
+        return Err(Unsplittable::Checksum);
+    }
+    if headers_len > prefix.len() {
+        return Err(Unsplittable::Headers);
+    }
+    prefix.truncate(headers_len);
+    Ok((Work::Whole(prefix, place), headers_len))
+}
+
+/// The same bytes with the checksum over them, from `start` on, and over `payload`.
+fn complete<'s>(
+    mut headers: HeaderBuf,
+    start: usize,
+    field: usize,
+    payload: impl Iterator<Item = &'s [u8]>,
+) -> HeaderBuf {
+    let mut sum = Checksum::new();
+    sum.add_bytes(headers.get(start..).unwrap_or_default());
+    payload.for_each(|slice| sum.add_bytes(slice));
+    headers.put(field, never_zero(sum.finish()));
+    headers
+}

@@ -1,0 +1,326 @@
+//! The headers of the segments that a super-frame is cut into, as Linux makes them (`tcp_gso_segment`, `__udp_gso_segment`).
+//!
+//! | field | in each segment |
+//! |---|---|
+//! | link header, VLAN tags, IP options, extension headers | copied |
+//! | IPv4 identification | counts up from that of the super-frame, whether DF is set or not |
+//! | IPv4 total length and checksum, IPv6 payload length, UDP length | its own; those of the super-frame are not looked at |
+//! | TCP sequence number | that of its first byte |
+//! | FIN, PSH | only in the last |
+//! | CWR | only in the first |
+//! | other TCP flags, acknowledgement, window, urgent pointer, options | copied |
+//! | checksum | its own; 0 stays 0 for TCP and becomes 0xffff for UDP |
+
+use core::ops::{Deref, Range};
+
+use super::Checksum;
+use super::checksum::never_zero;
+use super::layers::{IPV6_HEADER_LEN, IpVersion, Layers, TransportProtocol, be16};
+use crate::offload::{ChecksumState, Gso};
+
+/// All headers of a frame, link, network and transport, in a buffer of fixed size.
+#[derive(Debug, Clone, Copy)]
+pub struct HeaderBuf {
+    bytes: [u8; MAX_HEADERS_LEN],
+    len: u8,
+}
+
+impl HeaderBuf {
+    /// The first bytes of `slices`, up to [`MAX_HEADERS_LEN`].
+    pub(crate) fn gather<'s>(slices: impl Iterator<Item = &'s [u8]>) -> Self {
+        let mut bytes = [0; MAX_HEADERS_LEN];
+        let mut room = bytes.as_mut_slice();
+        for slice in slices {
+            let (filled, rest) = room.split_at_mut(slice.len().min(room.len()));
+            filled.copy_from_slice(slice.split_at(filled.len()).0);
+            room = rest;
+            if room.is_empty() {
+                break;
+            }
+        }
+        let len = MAX_HEADERS_LEN - room.len();
+        Self { bytes, len: len as u8 }
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = len.min(usize::from(self.len)) as u8;
+    }
+
+    pub(crate) fn put(&mut self, at: usize, field: u16) {
+        if let Some(place) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            *place = field.to_be_bytes();
+        }
+    }
+}
+
+impl Deref for HeaderBuf {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes.split_at(usize::from(self.len).min(MAX_HEADERS_LEN)).0
+    }
+}
+
+/// Why a packet cannot be cut, or its checksum not be completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unsplittable {
+    /// The headers are not those that the kind of segmentation is for, are cut, or have more than [`MAX_HEADERS_LEN`] bytes.
+    Headers,
+    /// The checksum is not that of the transport header, not within the packet, or for UDP not partial.
+    Checksum,
+    /// The size of the segments is 0, or makes IP packets of more than 65,535 bytes.
+    Size,
+}
+
+impl core::fmt::Display for Unsplittable {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Headers => "the headers are not those that the kind of segmentation is for, or too long",
+            Self::Checksum => "the checksum to complete is not that of the transport header, or outside of the packet",
+            Self::Size => "the segment size is 0 or makes packets that are too long for IP",
+        })
+    }
+}
+
+impl core::error::Error for Unsplittable {}
+
+/// What the headers of all segments are made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    /// Those of the super-frame; fields that each segment has its own of are zero, so are FIN, PSH and CWR.
+    headers: HeaderBuf,
+    layers: Layers,
+    payload_len: usize,
+    size: usize,
+    segments: usize,
+    is_partial: bool,
+    /// The first segment's, and how the last one's flags differ.
+    id: u16,
+    sequence: u32,
+    first_flags: u8,
+    last_flags: u8,
+    /// Over the IPv4 header.
+    header_sum: Checksum,
+    /// Over the pseudo-header without its length.
+    pseudo_sum: Checksum,
+    /// Over the pseudo-header without its length, and the transport header.
+    transport_sum: Checksum,
+}
+
+impl Template {
+    /// For a super-frame of `len` bytes that starts with `headers`, with `network` bytes of link header.
+    pub(crate) fn new(
+        headers: HeaderBuf,
+        len: usize,
+        network: usize,
+        checksum: ChecksumState,
+        gso: Gso,
+    ) -> Result<Self, Unsplittable> {
+        let layers = Layers::behind(&headers, network).filter(|layers| gso.gso_type.fits(layers));
+        let layers = layers.ok_or(Unsplittable::Headers)?;
+        if !gso.gso_type.agrees(checksum, layers.transport.saturating_sub(network)) {
+            return Err(Unsplittable::Checksum);
+        }
+        let payload_len = len.saturating_sub(layers.payload);
+        let longest = layers.payload - length_start(&layers) + usize::from(gso.size);
+        if gso.size == 0 || longest > usize::from(u16::MAX) {
+            return Err(Unsplittable::Size);
+        }
+        let pseudo_sum = pseudo_sum(&headers, &layers, payload_len, checksum);
+        let template = Self::of_layers(headers, layers, payload_len, gso.size.into(), pseudo_sum);
+        Ok(Self { is_partial: matches!(checksum, ChecksumState::Partial { .. }), ..template })
+    }
+
+    fn of_layers(
+        mut headers: HeaderBuf,
+        layers: Layers,
+        payload_len: usize,
+        size: usize,
+        pseudo_sum: Checksum,
+    ) -> Self {
+        headers.truncate(layers.payload);
+        let mut template = Self {
+            id: be16(&headers, layers.network + 4).unwrap_or(0),
+            sequence: u32::from(be16(&headers, layers.transport + 4).unwrap_or(0)) << 16
+                | u32::from(be16(&headers, layers.transport + 6).unwrap_or(0)),
+            first_flags: 0,
+            last_flags: 0,
+            headers,
+            layers,
+            payload_len,
+            size,
+            segments: payload_len.div_ceil(size),
+            is_partial: false,
+            header_sum: Checksum::new(),
+            pseudo_sum,
+            transport_sum: pseudo_sum,
+        };
+        template.clear_own_fields();
+        template.add_sums();
+        template
+    }
+
+    fn clear_own_fields(&mut self) {
+        let Layers { network, transport, .. } = self.layers;
+        match self.layers.version {
+            IpVersion::V4 => [2, 4, 10].iter().for_each(|at| self.headers.put(network + at, 0)),
+            IpVersion::V6 => self.headers.put(network + 4, 0),
+        }
+        match self.layers.protocol {
+            TransportProtocol::Tcp => {
+                [4, 6, 16].iter().for_each(|at| self.headers.put(transport + at, 0));
+                if let Some(flags) = self.headers.bytes.get_mut(transport + TCP_FLAGS) {
+                    self.first_flags = *flags & CWR;
+                    self.last_flags = *flags & (FIN | PSH);
+                    *flags &= !(CWR | FIN | PSH);
+                }
+            }
+            TransportProtocol::Udp => [4, 6].iter().for_each(|at| self.headers.put(transport + at, 0)),
+        }
+    }
+
+    fn add_sums(&mut self) {
+        let Layers { network, transport, payload, .. } = self.layers;
+        self.header_sum.add_bytes(self.headers.get(network..transport).unwrap_or_default());
+        self.transport_sum.add_bytes(self.headers.get(transport..payload).unwrap_or_default());
+    }
+
+    /// How many segments there are.
+    pub(crate) const fn segments(&self) -> usize {
+        self.segments
+    }
+
+    /// True if the super-frame's checksum is partial.
+    pub(crate) const fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    /// Bytes of all headers of each segment.
+    pub(crate) const fn headers_len(&self) -> usize {
+        self.layers.payload
+    }
+
+    /// Where segment `index` has its payload, from the start of the super-frame's payload.
+    #[inline]
+    pub(crate) fn payload(&self, index: usize) -> Range<usize> {
+        let start = index.saturating_mul(self.size).min(self.payload_len);
+        start..start.saturating_add(self.size).min(self.payload_len)
+    }
+
+    /// The headers of segment `index` with a complete checksum.
+    #[inline]
+    pub(crate) fn complete<'s>(&self, index: usize, payload: impl Iterator<Item = &'s [u8]>) -> HeaderBuf {
+        let mut sum = self.transport_sum;
+        payload.for_each(|slice| sum.add_bytes(slice));
+        let (mut headers, len) = self.headers(index, &mut sum);
+        sum.add_word(len);
+        let checksum = match self.layers.protocol {
+            TransportProtocol::Tcp => sum.finish(),
+            TransportProtocol::Udp => never_zero(sum.finish()),
+        };
+        headers.put(self.checksum_at(), checksum);
+        headers
+    }
+
+    /// The headers of segment `index` with a partial checksum: the sum of the pseudo-header.
+    #[inline]
+    pub(crate) fn partial(&self, index: usize) -> HeaderBuf {
+        let (mut headers, len) = self.headers(index, &mut Checksum::new());
+        let mut sum = self.pseudo_sum;
+        sum.add_word(len);
+        headers.put(self.checksum_at(), sum.sum());
+        headers
+    }
+
+    /// The headers of segment `index` without transport checksum, and the length for its pseudo-header. Adds the transport header's
+    /// fields to `sum`.
+    #[inline]
+    fn headers(&self, index: usize, sum: &mut Checksum) -> (HeaderBuf, u16) {
+        let mut headers = self.headers;
+        let payload = self.payload(index);
+        let end = self.layers.payload + payload.len();
+        self.put_network(&mut headers, index, end);
+        let len = (end - self.layers.transport) as u16;
+        match self.layers.protocol {
+            TransportProtocol::Tcp => self.put_tcp(&mut headers, &payload, sum),
+            TransportProtocol::Udp => {
+                headers.put(self.layers.transport + 4, len);
+                sum.add_word(len);
+            }
+        }
+        (headers, len)
+    }
+
+    #[inline]
+    fn put_network(&self, headers: &mut HeaderBuf, index: usize, end: usize) {
+        let network = self.layers.network;
+        let len = (end - length_start(&self.layers)) as u16;
+        match self.layers.version {
+            IpVersion::V4 => {
+                let id = self.id.wrapping_add(index as u16);
+                let mut sum = self.header_sum;
+                [len, id].iter().for_each(|word| sum.add_word(*word));
+                headers.put(network + 2, len);
+                headers.put(network + 4, id);
+                headers.put(network + 10, sum.finish());
+            }
+            IpVersion::V6 => headers.put(network + 4, len),
+        }
+    }
+
+    #[inline]
+    fn put_tcp(&self, headers: &mut HeaderBuf, payload: &Range<usize>, sum: &mut Checksum) {
+        let transport = self.layers.transport;
+        let sequence = self.sequence.wrapping_add(payload.start as u32);
+        headers.put(transport + 4, (sequence >> 16) as u16);
+        headers.put(transport + 6, sequence as u16);
+        sum.add_word((sequence >> 16) as u16);
+        sum.add_word(sequence as u16);
+        let first = if payload.start == 0 { self.first_flags } else { 0 };
+        let last = if payload.end == self.payload_len { self.last_flags } else { 0 };
+        if let Some(flags) = headers.bytes.get_mut(transport + TCP_FLAGS) {
+            *flags |= first | last;
+        }
+        sum.add_word((first | last).into());
+    }
+
+    const fn checksum_at(&self) -> usize {
+        self.layers.transport + self.layers.protocol.checksum_offset() as usize
+    }
+}
+
+/// From where on the length in the IP header counts.
+const fn length_start(layers: &Layers) -> usize {
+    match layers.version {
+        IpVersion::V4 => layers.network,
+        IpVersion::V6 => layers.network + IPV6_HEADER_LEN,
+    }
+}
+
+/// The sum over the pseudo-header without its length. If the checksum is partial it is taken from the field: with a routing header only the
+/// sender knows the address that counts.
+fn pseudo_sum(headers: &[u8], layers: &Layers, payload_len: usize, checksum: ChecksumState) -> Checksum {
+    let mut sum = Checksum::new();
+    if !matches!(checksum, ChecksumState::Partial { .. }) {
+        sum.add_pseudo_header(headers, layers, 0);
+        return sum;
+    }
+    let field = |at: usize| be16(headers, layers.transport + at).unwrap_or(0);
+    sum.add_word(field(layers.protocol.checksum_offset().into()));
+    match layers.protocol {
+        TransportProtocol::Tcp => sum.add_length(!((layers.payload - layers.transport + payload_len) as u32)),
+        TransportProtocol::Udp => sum.add_word(!field(UDP_LENGTH)),
+    }
+    sum
+}
+
+/// Longest headers of a packet that is cut: Ethernet, two VLAN tags, and 170 bytes of IP and TCP with options or extension headers.
+pub const MAX_HEADERS_LEN: usize = 192;
+
+const UDP_LENGTH: usize = 4;
+const TCP_FLAGS: usize = 13;
+const FIN: u8 = 1 << 0;
+const PSH: u8 = 1 << 3;
+const CWR: u8 = 1 << 7;
