@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::offload::{ChecksumState, Offload};
 use crate::wire::checksum::never_zero;
-use crate::wire::segment::{HeaderBuf, Template, Unsplittable};
+use crate::wire::segment::{HeaderBuf, Template, Unsplittable, field_end, normalised};
 use crate::wire::{Checksum, Layers};
 
 /// Cuts a super-frame into segments, or completes the checksum of a packet, without copying payload and without touching the caller's
@@ -59,7 +59,7 @@ impl<'p> Splitter<'p> {
         let prefix = gather(header, parts);
         let len = parts.iter().fold(0, |sum: usize, part| sum.saturating_add(part.len()));
         let frame_len = header.len().saturating_add(len);
-        let (work, headers_len) = match normalised(&prefix, frame_len, network, offload)? {
+        let (work, headers_len) = match normalised(offload, &prefix, frame_len, network)? {
             Offload { gso: Some(gso), checksum } => {
                 let template = Template::new(prefix, frame_len, network, checksum, gso)?;
                 let headers_len = template.headers_len();
@@ -149,15 +149,6 @@ fn gather(header: &[u8], parts: &[&[u8]]) -> HeaderBuf {
     HeaderBuf::gather(core::iter::once(header).chain(parts.iter().copied()))
 }
 
-/// `offload` without segmentation where there is nothing to cut.
-fn normalised(prefix: &[u8], frame_len: usize, network: usize, offload: Offload) -> Result<Offload, Unsplittable> {
-    if offload.gso.is_none() {
-        return Ok(offload);
-    }
-    let layers = Layers::behind(prefix, network).ok_or(Unsplittable::Headers)?;
-    Ok(offload.for_payload(frame_len - layers.payload))
-}
-
 /// The work on a frame that is not cut, and how many of its bytes are copied for it.
 fn whole(
     mut prefix: HeaderBuf,
@@ -167,13 +158,10 @@ fn whole(
     checksum: ChecksumState,
 ) -> Result<(Work, usize), Unsplittable> {
     let place = match checksum {
-        ChecksumState::Partial { start, offset } => {
-            let start = network.saturating_add(start.into());
-            Some((start, start.saturating_add(offset.into())))
-        }
+        ChecksumState::Partial { start, .. } => Some(network.saturating_add(start.into())),
         _ => None,
     };
-    let headers_len = place.map_or(header_len, |(_, field)| header_len.max(field.saturating_add(2)));
+    let headers_len = field_end(network, checksum).map_or(header_len, |end| end.max(header_len));
     if headers_len > frame_len {
         return Err(Unsplittable::Checksum);
     }
@@ -181,6 +169,7 @@ fn whole(
         return Err(Unsplittable::Headers);
     }
     prefix.truncate(headers_len);
+    let place = place.zip(field_end(network, checksum)).map(|(start, end)| (start, end - 2));
     Ok((Work::Whole(prefix, place), headers_len))
 }
 

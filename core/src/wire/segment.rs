@@ -16,7 +16,7 @@ use core::ops::{Deref, Range};
 use super::Checksum;
 use super::checksum::never_zero;
 use super::layers::{IPV6_HEADER_LEN, IpVersion, Layers, TransportProtocol, be16};
-use crate::offload::{ChecksumState, Gso};
+use crate::offload::{ChecksumState, Gso, Offload};
 
 /// All headers of a frame, link, network and transport, in a buffer of fixed size.
 #[derive(Debug, Clone, Copy)]
@@ -288,6 +288,30 @@ impl Template {
 
     const fn checksum_at(&self) -> usize {
         self.layers.transport + self.layers.protocol.checksum_offset() as usize
+    }
+}
+
+/// `offload` without segmentation where there is nothing to cut. `prefix` is how a frame of `frame_len` bytes starts.
+pub(crate) fn normalised(
+    offload: Offload,
+    prefix: &[u8],
+    frame_len: usize,
+    network: usize,
+) -> Result<Offload, Unsplittable> {
+    if offload.gso.is_none() {
+        return Ok(offload);
+    }
+    let layers = Layers::behind(prefix, network).ok_or(Unsplittable::Headers)?;
+    Ok(offload.for_payload(frame_len - layers.payload))
+}
+
+/// The first byte behind the field of a partial checksum, from the start of a frame with `network` bytes of link header.
+pub(crate) fn field_end(network: usize, checksum: ChecksumState) -> Option<usize> {
+    match checksum {
+        ChecksumState::Partial { start, offset } => {
+            Some(network.saturating_add(usize::from(start) + usize::from(offset) + 2))
+        }
+        _ => None,
     }
 }
 
