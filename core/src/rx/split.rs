@@ -94,11 +94,10 @@ fn cut<'f>(frame: &'f mut [u8], template: &Template, index: usize, leave_partial
     let headers_len = template.headers_len();
     let segment = frame.get_mut(payload.start..payload.end + headers_len)?;
     let (place, payload) = segment.split_at_mut_checked(headers_len)?;
-    let headers = if leave_partial && template.is_partial() {
-        template.partial(index)
+    if leave_partial && template.is_partial() {
+        template.partial(index, place)?;
     } else {
-        template.complete(index, core::iter::once(&*payload))
-    };
-    place.copy_from_slice(&headers);
+        template.complete(index, core::iter::once(&*payload), place)?;
+    }
     Some(segment)
 }

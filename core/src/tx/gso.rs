@@ -82,14 +82,14 @@ impl<'p> Splitter<'p> {
 
     /// Packet number `index`, its checksum complete; `None` from [`segments`](Splitter::segments) on.
     #[must_use]
+    #[inline]
     pub fn segment(&self, index: usize) -> Option<Segment> {
-        if index >= self.segments() {
-            return None;
-        }
-        let payload = self.payload(index);
+        let payload = self.payload(index)?;
         let slices = payload_slices(self.parts, payload.clone());
         let headers = match &self.work {
-            Work::Cut(template) => template.complete(index, slices),
+            Work::Cut(template) => {
+                HeaderBuf::filled(template.headers_len(), |out| template.complete(index, slices, out))?
+            }
             Work::Whole(headers, None) => *headers,
             Work::Whole(headers, Some((start, field))) => complete(*headers, *start, *field, slices),
         };
@@ -99,27 +99,31 @@ impl<'p> Splitter<'p> {
     /// Packet number `index`, its checksum left partial if that of the super-frame was: for a system that completes checksums but does
     /// not cut. What is left to do to the packet is the super-frame's offload without segmentation.
     #[must_use]
+    #[inline]
     pub fn partial_segment(&self, index: usize) -> Option<Segment> {
-        if index >= self.segments() {
-            return None;
-        }
+        let payload = self.payload(index)?;
         let headers = match &self.work {
-            Work::Cut(template) if template.is_partial() => template.partial(index),
+            Work::Cut(template) if template.is_partial() => {
+                HeaderBuf::filled(template.headers_len(), |out| template.partial(index, out))?
+            }
             Work::Cut(_) => return self.segment(index),
             Work::Whole(headers, _) => *headers,
         };
-        Some(Segment { headers, payload: self.payload(index) })
+        Some(Segment { headers, payload })
     }
 
     #[inline]
-    fn payload(&self, index: usize) -> Range<usize> {
-        match &self.work {
+    fn payload(&self, index: usize) -> Option<Range<usize>> {
+        if index >= self.segments() {
+            return None;
+        }
+        Some(match &self.work {
             Work::Cut(template) => {
                 let payload = template.payload(index);
                 self.payload + payload.start..self.payload + payload.end
             }
             Work::Whole(..) => self.payload..self.len,
-        }
+        })
     }
 }
 

@@ -15,7 +15,9 @@ use core::ops::{Deref, Range};
 
 use super::Checksum;
 use super::checksum::never_zero;
-use super::layers::{IPV6_HEADER_LEN, IpVersion, Layers, TransportProtocol, be16};
+use super::layers::{
+    IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpVersion, Layers, TCP_HEADER_LEN, TransportProtocol, UDP_HEADER_LEN, be16,
+};
 use crate::offload::{ChecksumState, Gso, Offload};
 
 /// All headers of a frame, link, network and transport, in a buffer of fixed size.
@@ -40,6 +42,14 @@ impl HeaderBuf {
         }
         let len = MAX_HEADERS_LEN - room.len();
         Self { bytes, len: len as u8 }
+    }
+
+    /// `len` bytes that `write` fills; `None` if it cannot.
+    #[inline]
+    pub(crate) fn filled(len: usize, write: impl FnOnce(&mut [u8]) -> Option<()>) -> Option<Self> {
+        let mut headers = Self { bytes: [0; MAX_HEADERS_LEN], len: len.min(MAX_HEADERS_LEN) as u8 };
+        write(&mut headers.bytes)?;
+        Some(headers)
     }
 
     pub(crate) fn truncate(&mut self, len: usize) {
@@ -202,92 +212,110 @@ impl Template {
         self.layers.payload
     }
 
-    /// Where segment `index` has its payload, from the start of the super-frame's payload.
+    /// Where segment `index`, one of [`segments`](Self::segments), has its payload, from the start of the super-frame's payload.
     #[inline]
     pub(crate) fn payload(&self, index: usize) -> Range<usize> {
-        let start = index.saturating_mul(self.size).min(self.payload_len);
-        start..start.saturating_add(self.size).min(self.payload_len)
+        let start = index * self.size;
+        start..(start + self.size).min(self.payload_len)
     }
 
-    /// The headers of segment `index` with a complete checksum.
+    /// Writes the headers of segment `index`, with a complete checksum, to the start of `out`.
     #[inline]
-    pub(crate) fn complete<'s>(&self, index: usize, payload: impl Iterator<Item = &'s [u8]>) -> HeaderBuf {
+    pub(crate) fn complete<'s>(
+        &self,
+        index: usize,
+        payload: impl Iterator<Item = &'s [u8]>,
+        out: &mut [u8],
+    ) -> Option<()> {
         let mut sum = self.transport_sum;
         payload.for_each(|slice| sum.add_bytes(slice));
-        let (mut headers, len) = self.headers(index, &mut sum);
-        sum.add_word(len);
-        let checksum = match self.layers.protocol {
-            TransportProtocol::Tcp => sum.finish(),
-            TransportProtocol::Udp => never_zero(sum.finish()),
-        };
-        headers.put(self.checksum_at(), checksum);
-        headers
-    }
-
-    /// The headers of segment `index` with a partial checksum: the sum of the pseudo-header.
-    #[inline]
-    pub(crate) fn partial(&self, index: usize) -> HeaderBuf {
-        let (mut headers, len) = self.headers(index, &mut Checksum::new());
-        let mut sum = self.pseudo_sum;
-        sum.add_word(len);
-        headers.put(self.checksum_at(), sum.sum());
-        headers
-    }
-
-    /// The headers of segment `index` without transport checksum, and the length for its pseudo-header. Adds the transport header's
-    /// fields to `sum`.
-    #[inline]
-    fn headers(&self, index: usize, sum: &mut Checksum) -> (HeaderBuf, u16) {
-        let mut headers = self.headers;
-        let payload = self.payload(index);
-        let end = self.layers.payload + payload.len();
-        self.put_network(&mut headers, index, end);
-        let len = (end - self.layers.transport) as u16;
+        let transport = self.write_network(index, out)?;
         match self.layers.protocol {
-            TransportProtocol::Tcp => self.put_tcp(&mut headers, &payload, sum),
-            TransportProtocol::Udp => {
-                headers.put(self.layers.transport + 4, len);
-                sum.add_word(len);
+            TransportProtocol::Tcp => self.write_tcp(index, sum, true, transport),
+            TransportProtocol::Udp => self.write_udp(index, sum, true, transport),
+        }
+    }
+
+    /// Writes the headers of segment `index`, with the sum of the pseudo-header for a checksum, to the start of `out`.
+    #[inline]
+    pub(crate) fn partial(&self, index: usize, out: &mut [u8]) -> Option<()> {
+        let transport = self.write_network(index, out)?;
+        match self.layers.protocol {
+            TransportProtocol::Tcp => self.write_tcp(index, self.pseudo_sum, false, transport),
+            TransportProtocol::Udp => self.write_udp(index, self.pseudo_sum, false, transport),
+        }
+    }
+
+    /// Writes all headers, that of the network with its own fields; returns the transport header.
+    #[inline]
+    fn write_network<'o>(&self, index: usize, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let Layers { network, transport, payload, version, .. } = self.layers;
+        let out = out.get_mut(..payload)?;
+        out.copy_from_slice(self.headers.get(..payload)?);
+        let (front, transport_header) = out.split_at_mut_checked(transport)?;
+        let len = self.transport_len(index) + (transport - network) as u16;
+        let header = front.get_mut(network..)?;
+        match version {
+            IpVersion::V4 => self.write_ipv4(index, len, header.first_chunk_mut()?),
+            IpVersion::V6 => {
+                let header: &mut [u8; IPV6_HEADER_LEN] = header.first_chunk_mut()?;
+                [header[4], header[5]] = (len - IPV6_HEADER_LEN as u16).to_be_bytes();
             }
         }
-        (headers, len)
+        Some(transport_header)
     }
 
     #[inline]
-    fn put_network(&self, headers: &mut HeaderBuf, index: usize, end: usize) {
-        let network = self.layers.network;
-        let len = (end - length_start(&self.layers)) as u16;
-        match self.layers.version {
-            IpVersion::V4 => {
-                let id = self.id.wrapping_add(index as u16);
-                let mut sum = self.header_sum;
-                [len, id].iter().for_each(|word| sum.add_word(*word));
-                headers.put(network + 2, len);
-                headers.put(network + 4, id);
-                headers.put(network + 10, sum.finish());
-            }
-            IpVersion::V6 => headers.put(network + 4, len),
-        }
+    fn write_ipv4(&self, index: usize, len: u16, header: &mut [u8; IPV4_HEADER_LEN]) {
+        let id = self.id.wrapping_add(index as u16);
+        let mut sum = self.header_sum;
+        sum.add_word(len);
+        sum.add_word(id);
+        [header[2], header[3]] = len.to_be_bytes();
+        [header[4], header[5]] = id.to_be_bytes();
+        [header[10], header[11]] = sum.finish().to_be_bytes();
     }
 
     #[inline]
-    fn put_tcp(&self, headers: &mut HeaderBuf, payload: &Range<usize>, sum: &mut Checksum) {
-        let transport = self.layers.transport;
-        let sequence = self.sequence.wrapping_add(payload.start as u32);
-        headers.put(transport + 4, (sequence >> 16) as u16);
-        headers.put(transport + 6, sequence as u16);
-        sum.add_word((sequence >> 16) as u16);
-        sum.add_word(sequence as u16);
-        let first = if payload.start == 0 { self.first_flags } else { 0 };
-        let last = if payload.end == self.payload_len { self.last_flags } else { 0 };
-        if let Some(flags) = headers.bytes.get_mut(transport + TCP_FLAGS) {
-            *flags |= first | last;
-        }
-        sum.add_word((first | last).into());
+    fn write_tcp(&self, index: usize, mut sum: Checksum, is_complete: bool, header: &mut [u8]) -> Option<()> {
+        let header: &mut [u8; TCP_HEADER_LEN] = header.first_chunk_mut()?;
+        let sequence = self.sequence.wrapping_add((index * self.size) as u32);
+        let first = if index == 0 { self.first_flags } else { 0 };
+        let flags = first | if index + 1 == self.segments { self.last_flags } else { 0 };
+        [header[4], header[5], header[6], header[7]] = sequence.to_be_bytes();
+        header[TCP_FLAGS] |= flags;
+        sum.add_word(self.transport_len(index));
+        let checksum = if is_complete {
+            sum.add_length(sequence);
+            sum.add_word(flags.into());
+            sum.finish()
+        } else {
+            sum.sum()
+        };
+        [header[16], header[17]] = checksum.to_be_bytes();
+        Some(())
     }
 
-    const fn checksum_at(&self) -> usize {
-        self.layers.transport + self.layers.protocol.checksum_offset() as usize
+    #[inline]
+    fn write_udp(&self, index: usize, mut sum: Checksum, is_complete: bool, header: &mut [u8]) -> Option<()> {
+        let header: &mut [u8; UDP_HEADER_LEN] = header.first_chunk_mut()?;
+        let len = self.transport_len(index);
+        [header[4], header[5]] = len.to_be_bytes();
+        sum.add_word(len);
+        let checksum = if is_complete {
+            sum.add_word(len);
+            never_zero(sum.finish())
+        } else {
+            sum.sum()
+        };
+        [header[6], header[7]] = checksum.to_be_bytes();
+        Some(())
+    }
+
+    /// Bytes of the transport header and payload of segment `index`; the longest ones were found to fit.
+    #[inline]
+    fn transport_len(&self, index: usize) -> u16 {
+        (self.layers.payload - self.layers.transport + self.payload(index).len()) as u16
     }
 }
 
