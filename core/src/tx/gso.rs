@@ -84,32 +84,37 @@ impl<'p> Splitter<'p> {
     #[must_use]
     #[inline]
     pub fn segment(&self, index: usize) -> Option<Segment> {
-        let payload = self.payload(index)?;
-        let slices = payload_slices(self.parts, payload.clone());
-        let headers = match &self.work {
-            Work::Cut(template) => {
-                HeaderBuf::filled(template.headers_len(), |out| template.complete(index, slices, out))?
-            }
-            Work::Whole(headers, None) => *headers,
-            Work::Whole(headers, Some((start, field))) => complete(*headers, *start, *field, slices),
-        };
+        let mut headers = HeaderBuf::new();
+        let payload = self.write_segment(index, &mut headers)?;
         Some(Segment { headers, payload })
     }
 
-    /// Packet number `index`, its checksum left partial if that of the super-frame was: for a system that completes checksums but does
-    /// not cut. What is left to do to the packet is the super-frame's offload without segmentation.
-    #[must_use]
+    /// The same, its headers written where they are to be.
     #[inline]
-    pub fn partial_segment(&self, index: usize) -> Option<Segment> {
+    pub fn write_segment(&self, index: usize, headers: &mut HeaderBuf) -> Option<Range<usize>> {
         let payload = self.payload(index)?;
-        let headers = match &self.work {
+        let slices = payload_slices(self.parts, payload.clone());
+        match &self.work {
+            Work::Cut(template) => template.complete(index, slices, headers.set_len(template.headers_len()))?,
+            Work::Whole(given, None) => *headers = *given,
+            Work::Whole(given, Some((start, field))) => *headers = complete(*given, *start, *field, slices),
+        }
+        Some(payload)
+    }
+
+    /// The same, its checksum left partial if that of the super-frame was: for a system that completes checksums but does not cut. What is
+    /// left to do to the packet is the super-frame's offload without segmentation.
+    #[inline]
+    pub fn write_partial_segment(&self, index: usize, headers: &mut HeaderBuf) -> Option<Range<usize>> {
+        let payload = self.payload(index)?;
+        match &self.work {
             Work::Cut(template) if template.is_partial() => {
-                HeaderBuf::filled(template.headers_len(), |out| template.partial(index, out))?
+                template.partial(index, headers.set_len(template.headers_len()))?;
             }
-            Work::Cut(_) => return self.segment(index),
-            Work::Whole(headers, _) => *headers,
-        };
-        Some(Segment { headers, payload })
+            Work::Cut(_) => return self.write_segment(index, headers),
+            Work::Whole(given, _) => *headers = *given,
+        }
+        Some(payload)
     }
 
     #[inline]

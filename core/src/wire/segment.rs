@@ -44,12 +44,18 @@ impl HeaderBuf {
         Self { bytes, len: len as u8 }
     }
 
-    /// `len` bytes that `write` fills; `None` if it cannot.
+    /// No header yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: [0; MAX_HEADERS_LEN], len: 0 }
+    }
+
+    /// The first `len` bytes, to be written.
     #[inline]
-    pub(crate) fn filled(len: usize, write: impl FnOnce(&mut [u8]) -> Option<()>) -> Option<Self> {
-        let mut headers = Self { bytes: [0; MAX_HEADERS_LEN], len: len.min(MAX_HEADERS_LEN) as u8 };
-        write(&mut headers.bytes)?;
-        Some(headers)
+    pub(crate) fn set_len(&mut self, len: usize) -> &mut [u8] {
+        let len = len.min(MAX_HEADERS_LEN);
+        self.len = len as u8;
+        self.bytes.split_at_mut(len).0
     }
 
     pub(crate) fn truncate(&mut self, len: usize) {
@@ -60,6 +66,12 @@ impl HeaderBuf {
         if let Some(place) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
             *place = field.to_be_bytes();
         }
+    }
+}
+
+impl Default for HeaderBuf {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

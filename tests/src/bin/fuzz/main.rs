@@ -10,6 +10,7 @@ mod dice;
 mod draft;
 mod frames;
 mod receive;
+mod segments;
 mod transmit;
 mod wire;
 
@@ -54,7 +55,11 @@ fn run(arguments: &Arguments) {
 }
 
 fn case(dice: &mut Dice) {
-    if dice.flip() { receive::case(dice) } else { transmit::case(dice) }
+    match dice.within(0..=2) {
+        0 => receive::case(dice),
+        1 => transmit::case(dice),
+        _ => segments::case(dice),
+    }
 }
 
 fn name_the_seed_on_panic() {
