@@ -2,6 +2,7 @@
 //!
 //! Each block holds one operation and says which rule it relies on and who keeps it.
 
+pub(crate) mod bpf;
 pub(crate) mod mapping;
 pub(crate) mod mmsg;
 pub(crate) mod sockaddr;
