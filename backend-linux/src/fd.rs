@@ -50,6 +50,9 @@ impl<F: AsFd> FdIo<F> {
         let kernel_filter = options.kernel_filter.then(|| KernelFilter::new(Arc::clone(&fd))).transpose()?;
         let stop = FdStop(Arc::new(StopFd::new()?));
         let rx = FdRx::new(Arc::clone(&fd), stop.clone(), mode, options, frame_len, vnet.header_len)?;
+        if options.reinsert_vlan_tag {
+            check_reinsertion(rx.keeps_tags(), vnet.header_len)?;
+        }
         let frames_per_send = if kind.is_socket() { MAX_MESSAGES } else { 1 };
         let limits = Limits::new(frame_len)
             .with_frames_per_send(frames_per_send)
@@ -62,6 +65,11 @@ impl<F: AsFd> FdIo<F> {
         self.fd.kind
     }
 
+    /// True if no VLAN tag is lost.
+    pub(crate) fn keeps_tags(&self) -> bool {
+        self.rx.keeps_tags()
+    }
+
     /// How frames are received.
     pub const fn dispatch_mode(&self) -> DispatchMode {
         self.rx.dispatch_mode()
@@ -70,6 +78,19 @@ impl<F: AsFd> FdIo<F> {
 
 /// Far above every interface; it keeps sums of lengths far from overflow.
 const MAX_FRAME_LEN: usize = 16 << 20;
+
+/// What an `AF_PACKET` socket needs so that the VLAN tags of frames are known.
+pub(crate) const TAGS_ARE_LOST: &str = "the kernel takes VLAN tags out of frames and this mode does not tell them: use packet_mmap with TPACKET_V2 or \
+    V3, or recvmmsg on a socket with PACKET_AUXDATA, which PacketSocket sets";
+
+const fn check_reinsertion(keeps_tags: bool, vnet_header_len: usize) -> Result<(), SetupError> {
+    let reason = match (keeps_tags, vnet_header_len) {
+        (true, 0) => return Ok(()),
+        (false, _) => TAGS_ARE_LOST,
+        (true, _) => "not along with a virtio-net header, which counts from the start of the frame without its tag",
+    };
+    Err(SetupError::Unavailable { option: "reinsert_vlan_tag", reason })
+}
 
 fn choose_mode(probe: &Probe, options: &FdOptions) -> Result<DispatchMode, SetupError> {
     let mode = options.dispatch_mode.unwrap_or(probe.best_mode());

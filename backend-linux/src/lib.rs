@@ -72,6 +72,7 @@ mod slots;
 mod source;
 mod sys;
 pub mod tuntap;
+mod vlan;
 mod vnet;
 mod wait;
 

@@ -75,17 +75,18 @@ fn protocols_and_vlans_are_chosen_by_the_kernel() {
         (Options { vlan: VlanFilter::Id(5), ..plain() }, vec![2]),
         (Options { vlan: VlanFilter::Id(5), ether_types: &[EtherType::ARP], ..plain() }, vec![]),
     ];
-    for ((options, expected), ring) in cases.iter().flat_map(|case| RINGS_WITH_TAGS.map(|ring| (case, ring))) {
+    let modes = [in_mode(DispatchMode::RecvMmsg), in_ring(RingOptions::V2), in_ring(RingOptions::V3)];
+    for ((options, expected), mode) in cases.iter().flat_map(|case| modes.map(|mode| (case, mode))) {
         let cable = Cable::new();
         let socket = cable.socket_with(|socket| socket.promiscuous(true));
-        let endpoint = attached(socket, *options, &in_ring(ring));
+        let endpoint = attached(socket, *options, &mode);
         let far = Peer::new(cable.far.run(|| PacketSocket::on("far").protocol(EtherType(0)).open()).unwrap());
         let tags = [None, None, Some(5), Some(6), Some(0xe000)];
         let types = [TEST_PROTOCOL, EtherType::IPV4, TEST_PROTOCOL, TEST_PROTOCOL, TEST_PROTOCOL];
         tags.iter().zip(types).zip(0..).for_each(|((tag, ty), number)| far.send(&tagged(*tag, ty, number)));
         let mut collector = Collector::new();
         // The last one comes to all who look.
-        let last = attached(cable.socket_with(|socket| socket), plain(), &in_ring(ring));
+        let last = attached(cable.socket_with(|socket| socket), plain(), &mode);
         far.send(&tagged(None, TEST_PROTOCOL, 9));
         until("the last frame", || drain(&last, &mut Collector::new()) > 0);
         drain(&endpoint, &mut collector);
@@ -230,5 +231,3 @@ sockopt_impl!(
     libc::SO_LOCK_FILTER,
     bool
 );
-
-const RINGS_WITH_TAGS: [RingOptions; 2] = [RingOptions::V2, RingOptions::V3];

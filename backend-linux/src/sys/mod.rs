@@ -8,4 +8,5 @@ pub(crate) mod mmsg;
 pub(crate) mod sockaddr;
 pub(crate) mod sockopt;
 pub(crate) mod tpacket;
+pub(crate) mod tpacket_frame;
 pub(crate) mod tun;
