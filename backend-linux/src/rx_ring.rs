@@ -151,8 +151,16 @@ fn slots_request(geometry: Geometry) -> libc::tpacket_req {
     }
 }
 
-const NO_RING: libc::tpacket_req =
-    libc::tpacket_req { tp_block_size: 0, tp_block_nr: 0, tp_frame_size: 0, tp_frame_nr: 0 };
+/// In the largest form, which the kernel takes for that of each version.
+const NO_RING: libc::tpacket_req3 = libc::tpacket_req3 {
+    tp_block_size: 0,
+    tp_block_nr: 0,
+    tp_frame_size: 0,
+    tp_frame_nr: 0,
+    tp_retire_blk_tov: 0,
+    tp_sizeof_priv: 0,
+    tp_feature_req_word: 0,
+};
 
 fn set<T: sockopt::OptionValue>(fd: BorrowedFd<'_>, option: c_int, value: &T) -> Result<(), Errno> {
     sockopt::set(fd, libc::SOL_PACKET, option, value)
