@@ -96,7 +96,8 @@ impl PacketSocket {
     }
 
     /// Whether `recvmmsg` is to tell the VLAN tags that the kernel takes out of frames (`PACKET_AUXDATA`). On by default, since a frame of another
-    /// VLAN would look like any other; the origin does not. A ring needs it not.
+    /// VLAN would look like any other; the origin does not. It costs about 65 ns a frame (565 to 630, 60-byte frames, 64 with a call, Linux 6.18).
+    /// A ring needs it not.
     pub fn auxdata(mut self, auxdata: bool) -> Self {
         self.auxdata = auxdata;
         self

@@ -27,7 +27,8 @@ pub enum RingVersion {
     /// One frame a slot, handed over at once (`TPACKET_V2`).
     V2,
     /// Many frames a block, handed over when the block is full or `retire` has passed (`TPACKET_V3`). Far fewer wake-ups at moderate load, at the
-    /// price of up to that delay, in whole milliseconds, at least one.
+    /// price of up to that delay, in whole milliseconds, at least one. Measured as in [`WakePolicy`](fdlink_core::WakePolicy), a frame alone took
+    /// 0.92 to 0.99 ms at the median with a timer of 1 ms, 99 of 100 within 0.95 to 4 ms; with 8 ms, 7.9 ms and 11 to 12 ms.
     V3 {
         /// After which time a block with frames in it is handed over.
         retire: Duration,
