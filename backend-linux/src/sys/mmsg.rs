@@ -101,6 +101,7 @@ impl MessageSlots {
 
     /// The control messages of each slot.
     #[inline]
+    #[allow(clippy::unnecessary_cast, reason = "size_t with glibc, socklen_t with musl")]
     pub(crate) fn controls(&self) -> impl Iterator<Item = &[u8]> {
         let lens = self.headers.iter().map(|header| header.msg_hdr.msg_controllen as usize);
         self.controls.iter().zip(lens).map(|(Control(control), len)| control.split_at(len.min(CONTROL_LEN)).0)

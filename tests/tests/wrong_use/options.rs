@@ -1,6 +1,6 @@
 //! Options that cannot work.
 
-use fdlink_core::io::VlanFilter;
+use fdlink_core::io::{Offloads, VlanFilter};
 use fdlink_core::{ConfigError, GsoSupport, LinkAddress, Options, UnsupportedOption};
 use fdlink_linux::{DispatchMode, FdIo, FdOptions, RingOptions, RingVersion, SetupError, endpoint, injectable};
 use fdlink_tests::support::{
@@ -23,6 +23,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.anywhere(options_of_later_versions);
     trials.anywhere(vlan_that_cannot_be);
     trials.in_namespaces(vlan_where_tags_are_lost);
+    trials.in_namespaces(tags_in_frames_that_a_header_counts_through);
 }
 
 fn mtu_of_zero() {
@@ -152,6 +153,15 @@ fn vlan_where_tags_are_lost() {
     }
     let reinsert = FdOptions { reinsert_vlan_tag: true, ..FdOptions::default() };
     assert!(endpoint([seqpacket().0], plain(), &reinsert).is_ok(), "nobody takes tags out of these");
+}
+
+fn tags_in_frames_that_a_header_counts_through() {
+    let cable = Cable::new();
+    for mode in [DispatchMode::RecvMmsg, DispatchMode::PacketMmap] {
+        let fd_options = FdOptions { reinsert_vlan_tag: true, offloads: Offloads::CSUM, ..in_mode(mode) };
+        let error = endpoint([cable.socket()], plain(), &fd_options).err().unwrap();
+        assert_text_has(&error, &["reinsert_vlan_tag", "virtio-net header"]);
+    }
 }
 
 #[track_caller]
