@@ -1,10 +1,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 
+use fdlink_core::io::VlanFilter;
 use fdlink_core::wire::ethernet::{HEADER_LEN, VLAN_TAG_LEN};
 use fdlink_core::{Endpoint, InjectableEndpoint, Options, Queue};
 
 use crate::error::SetupError;
-use crate::fd::FdIo;
+use crate::fd::{FdIo, TAGS_ARE_LOST};
 use crate::mode::FdOptions;
 use crate::vnet::usual_frame_len;
 
@@ -31,6 +32,9 @@ pub fn endpoint<F: AsFd>(
     let fd_options = with_frame_len(fd_options, options.mtu);
     let channels = fds.into_iter().map(|fd| FdIo::new(fd, &fd_options)).collect::<Result<Vec<_>, _>>()?;
     check_kinds(&channels)?;
+    if options.vlan != VlanFilter::Any && !channels.iter().all(FdIo::keeps_tags) {
+        return Err(SetupError::Unavailable { option: "vlan", reason: TAGS_ARE_LOST });
+    }
     Ok(Endpoint::new(channels.into_iter().map(Queue::new).collect(), options)?)
 }
 

@@ -217,8 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_given_once() {
-        assert_eq!(next_id().wrapping_add(1), next_id());
+    fn numbers_are_given_once_from_that_of_the_process_on() {
+        let first = next_id();
+        assert_eq!(first.wrapping_add(1), next_id());
+        assert!(first.wrapping_sub(std::process::id() as u16) < 2, "seeded by the process");
     }
 
     #[test]

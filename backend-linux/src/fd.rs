@@ -7,6 +7,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::error::{FdError, SetupError};
+use crate::kernel_filter::KernelFilter;
 use crate::mode::{DispatchMode, FdOptions};
 use crate::probe::{FdKind, Probe, probe};
 use crate::rx::FdRx;
@@ -23,6 +24,7 @@ pub struct FdIo<F: AsFd = OwnedFd> {
     stop: FdStop,
     rx: FdRx<F>,
     limits: Limits,
+    kernel_filter: Option<KernelFilter<F>>,
     max_header_bytes: usize,
 }
 
@@ -45,18 +47,27 @@ impl<F: AsFd> FdIo<F> {
             return Err(SetupError::BadOption { option: "max_frame_len", reason: "must be 1 to 16,777,216 bytes" });
         }
         let fd = Arc::new(fd);
+        let kernel_filter = options.kernel_filter.then(|| KernelFilter::new(Arc::clone(&fd))).transpose()?;
         let stop = FdStop(Arc::new(StopFd::new()?));
         let rx = FdRx::new(Arc::clone(&fd), stop.clone(), mode, options, frame_len, vnet.header_len)?;
+        if options.reinsert_vlan_tag {
+            check_reinsertion(rx.keeps_tags(), vnet.header_len)?;
+        }
         let frames_per_send = if kind.is_socket() { MAX_MESSAGES } else { 1 };
         let limits = Limits::new(frame_len)
             .with_frames_per_send(frames_per_send)
             .with_vnet_header(vnet.header_len, vnet.granted);
-        Ok(Self { fd, stop, rx, limits, max_header_bytes: options.max_syscall_header_bytes })
+        Ok(Self { fd, stop, rx, limits, kernel_filter, max_header_bytes: options.max_syscall_header_bytes })
     }
 
     /// What the descriptor is.
     pub fn kind(&self) -> FdKind {
         self.fd.kind
+    }
+
+    /// True if no VLAN tag is lost.
+    pub(crate) fn keeps_tags(&self) -> bool {
+        self.rx.keeps_tags()
     }
 
     /// How frames are received.
@@ -67,6 +78,19 @@ impl<F: AsFd> FdIo<F> {
 
 /// Far above every interface; it keeps sums of lengths far from overflow.
 const MAX_FRAME_LEN: usize = 16 << 20;
+
+/// What an `AF_PACKET` socket needs so that the VLAN tags of frames are known.
+pub(crate) const TAGS_ARE_LOST: &str = "the kernel takes VLAN tags out of frames and this mode does not tell them: use packet_mmap with TPACKET_V2 or \
+    V3, or recvmmsg on a socket with PACKET_AUXDATA, which PacketSocket sets";
+
+const fn check_reinsertion(keeps_tags: bool, vnet_header_len: usize) -> Result<(), SetupError> {
+    let reason = match (keeps_tags, vnet_header_len) {
+        (true, 0) => return Ok(()),
+        (false, _) => TAGS_ARE_LOST,
+        (true, _) => "not along with a virtio-net header, which counts from the start of the frame without its tag",
+    };
+    Err(SetupError::Unavailable { option: "reinsert_vlan_tag", reason })
+}
 
 fn choose_mode(probe: &Probe, options: &FdOptions) -> Result<DispatchMode, SetupError> {
     let mode = options.dispatch_mode.unwrap_or(probe.best_mode());
@@ -87,7 +111,7 @@ impl<F: AsFd> RawIo for FdIo<F> {
     }
 
     fn split(self) -> Channel<FdRx<F>, FdTx<F>, FdStop> {
-        let tx = FdTx::new(self.fd, self.stop.clone(), self.max_header_bytes);
+        let tx = FdTx::new(self.fd, self.stop.clone(), self.kernel_filter, self.max_header_bytes);
         Channel { rx: self.rx, tx, stop: self.stop }
     }
 }

@@ -55,7 +55,9 @@ mod endpoint;
 mod error;
 pub mod fanout;
 mod fd;
+mod filter;
 pub mod iovec_buffer;
+mod kernel_filter;
 mod mode;
 pub mod packet;
 pub mod probe;
@@ -70,6 +72,7 @@ mod slots;
 mod source;
 mod sys;
 pub mod tuntap;
+mod vlan;
 mod vnet;
 mod wait;
 

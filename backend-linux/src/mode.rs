@@ -55,6 +55,16 @@ pub struct FdOptions {
     /// Frames received ahead at most (`recvmmsg`: in one call; 1 to 1024). Default `None`: [`FdOptions::RECVMMSG_BATCH`] or
     /// [`FdOptions::READV_BATCH`]. The origin's is [`MAX_MSGS_PER_RECV`].
     pub batch: Option<usize>,
+    /// Put the VLAN tag that the kernel took out of a frame back into it, as it was on the wire; the tag is then no longer in
+    /// [`RxMeta::vlan`](fdlink_core::io::RxMeta::vlan), and comes on top of `max_frame_len`. It moves 12 bytes and copies no payload. `AF_PACKET` sockets by
+    /// `recvmmsg` with `PACKET_AUXDATA`, or a ring of version 2 or 3; elsewhere no tag is taken out. Default false.
+    pub reinsert_vlan_tag: bool,
+    /// Let the kernel leave out the frames that the endpoint does not take, by a program made of its [`Options`](fdlink_core::Options): address, groups,
+    /// `promiscuous`, `ether_types`, `vlan`. It follows a change of the address. `AF_PACKET` sockets only, in every mode. Frames that it leaves
+    /// out cost next to nothing and are not counted, neither as received nor as dropped; those that were queued before are dropped and
+    /// counted by the endpoint, which checks every frame as without it. [`Queue::is_filtered_below`](fdlink_core::Queue::is_filtered_below)
+    /// tells whether it is in force. Default false: every frame is counted.
+    pub kernel_filter: bool,
     /// The ring of [`DispatchMode::PacketMmap`].
     pub ring: RingOptions,
     /// Most bytes of message headers (64 each) and I/O vectors (16 each) that one sending call hands to the kernel (`MaxSyscallHeaderBytes`);
@@ -71,6 +81,8 @@ impl Default for FdOptions {
             fallback: false,
             max_frame_len: None,
             batch: None,
+            kernel_filter: false,
+            reinsert_vlan_tag: false,
             ring: RingOptions::V2,
             max_syscall_header_bytes: 0,
         }

@@ -35,6 +35,7 @@ pub struct PacketSocket {
     receive_buffer: Option<usize>,
     send_buffer: Option<usize>,
     qdisc_bypass: bool,
+    auxdata: bool,
 }
 
 impl PacketSocket {
@@ -48,6 +49,7 @@ impl PacketSocket {
             receive_buffer: None,
             send_buffer: None,
             qdisc_bypass: false,
+            auxdata: true,
         }
     }
 
@@ -93,6 +95,14 @@ impl PacketSocket {
         self
     }
 
+    /// Whether `recvmmsg` is to tell the VLAN tags that the kernel takes out of frames (`PACKET_AUXDATA`). On by default, since a frame of another
+    /// VLAN would look like any other; the origin does not. It costs about 65 ns a frame (565 to 630, 60-byte frames, 64 with a call, Linux 6.18).
+    /// A ring needs it not.
+    pub fn auxdata(mut self, auxdata: bool) -> Self {
+        self.auxdata = auxdata;
+        self
+    }
+
     /// Opens the socket. It does not block and is closed on `exec`. The interface may be down.
     ///
     /// # Errors
@@ -116,6 +126,9 @@ impl PacketSocket {
         }
         if self.qdisc_bypass {
             switch_on(socket, libc::PACKET_QDISC_BYPASS, "setsockopt PACKET_QDISC_BYPASS")?;
+        }
+        if self.auxdata {
+            switch_on(socket, libc::PACKET_AUXDATA, "setsockopt PACKET_AUXDATA")?;
         }
         if self.promiscuous {
             join_promiscuous(socket, index)?;

@@ -2,20 +2,29 @@
 
 use std::os::fd::AsFd;
 
+use fdlink_core::io::VlanTag;
+
 use crate::error::FdError;
 use crate::slots::Filled;
 use crate::source::Source;
 use crate::sys::mmsg::MessageSlots;
+use crate::vlan::tag_in_control;
 
 impl MessageSlots {
-    /// Fills the slots with what is there.
-    pub(crate) fn fill<F: AsFd>(&mut self, source: &mut Source<F>, lens: &mut [usize]) -> Result<Filled, FdError> {
+    /// Fills the slots with what is there, and tells the lengths, and the VLAN tags as far as there is room for them.
+    pub(crate) fn fill<F: AsFd>(
+        &mut self,
+        source: &mut Source<F>,
+        lens: &mut [usize],
+        tags: &mut [Option<VlanTag>],
+    ) -> Result<Filled, FdError> {
         let mut calls = 0;
         loop {
             calls += 1;
             match self.recvmmsg(source.fd()) {
                 Ok(received) => {
                     lens.iter_mut().zip(self.lens()).take(received).for_each(|(to, len)| *to = len);
+                    tags.iter_mut().zip(self.controls()).take(received).for_each(|(to, c)| *to = tag_in_control(c));
                     let lens = lens.get(..received).unwrap_or_default();
                     return Ok(Filled { frames: without_end_of_stream(source, lens), calls });
                 }

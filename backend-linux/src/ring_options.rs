@@ -27,7 +27,8 @@ pub enum RingVersion {
     /// One frame a slot, handed over at once (`TPACKET_V2`).
     V2,
     /// Many frames a block, handed over when the block is full or `retire` has passed (`TPACKET_V3`). Far fewer wake-ups at moderate load, at the
-    /// price of up to that delay, in whole milliseconds, at least one.
+    /// price of up to that delay, in whole milliseconds, at least one. Measured as in [`WakePolicy`](fdlink_core::WakePolicy), a frame alone took
+    /// 0.92 to 0.99 ms at the median with a timer of 1 ms, 99 of 100 within 0.95 to 4 ms; with 8 ms, 7.9 ms and 11 to 12 ms.
     V3 {
         /// After which time a block with frames in it is handed over.
         retire: Duration,
@@ -49,8 +50,13 @@ impl RingOptions {
     /// Slots.
     pub const V2: Self = Self { version: RingVersion::V2, frames: 4096, frame_size: None, block_size: None };
 
-    /// Checks the options for frames of up to `frame_len` bytes.
+    /// Checks the options for frames of up to `frame_len` bytes on this machine.
     pub(crate) fn geometry(&self, frame_len: usize) -> Result<Geometry, SetupError> {
+        self.geometry_of_pages(frame_len, page_size())
+    }
+
+    /// As [`geometry`](Self::geometry), for blocks of whole pages of `page_size` bytes.
+    fn geometry_of_pages(&self, frame_len: usize, page_size: usize) -> Result<Geometry, SetupError> {
         let least = (HEADROOM + frame_len).next_multiple_of(ALIGNMENT);
         let frame_size = self.frame_size.unwrap_or(least.next_power_of_two());
         if frame_size < least || !frame_size.is_multiple_of(ALIGNMENT) {
@@ -63,7 +69,7 @@ impl RingOptions {
             return Err(bad("ring.frames", "must not be zero"));
         }
         let block_size = self.block_size.unwrap_or(self.usual_block_size(frame_size));
-        let block_size = block_size.max(frame_size).next_multiple_of(page_size());
+        let block_size = block_size.max(frame_size).next_multiple_of(page_size);
         let blocks = self.frames.div_ceil(block_size / frame_size).max(self.least_blocks());
         if block_size.checked_mul(blocks).is_none_or(|len| len > MAX_LEN) {
             return Err(bad("ring.frames", "the ring would be larger than 1 GiB"));
@@ -110,38 +116,67 @@ const MAX_LEN: usize = 1 << 30;
 mod tests {
     use super::*;
 
+    /// Of the architectures of Linux.
+    const PAGE_SIZES: [usize; 3] = [4096, 16 << 10, 64 << 10];
+
+    const V1: RingOptions = RingOptions { version: RingVersion::V1, ..RingOptions::V2 };
+
     #[test]
     fn default_holds_four_thousand_frames_of_the_usual_length() {
-        for options in [RingOptions::V2, RingOptions::V3] {
-            let geometry = options.geometry(1518).unwrap();
+        for (options, page_size) in
+            [V1, RingOptions::V2, RingOptions::V3].iter().flat_map(|o| PAGE_SIZES.map(|p| (o, p)))
+        {
+            let geometry = options.geometry_of_pages(1518, page_size).unwrap();
             assert_eq!((geometry.frame_size, geometry.slots(), geometry.len()), (2048, 4096, 8 << 20));
         }
     }
 
     #[test]
-    fn blocks_are_whole_pages_and_hold_what_was_asked() {
-        for frame_len in [60, 1514, 9014, 65_535] {
-            for frames in [1, 7, 32, 2048] {
-                for version in [RingVersion::V2, RingOptions::V3.version] {
-                    let geometry = RingOptions { version, frames, ..RingOptions::V2 }.geometry(frame_len).unwrap();
-                    assert!(geometry.block_size.is_multiple_of(page_size()));
-                    assert!(geometry.frame_size >= frame_len + 80 && geometry.slots() >= frames);
+    fn geometry_is_one_that_the_kernel_takes() {
+        for page_size in PAGE_SIZES {
+            for frame_len in [60, 1514, 1518, 9014, 65_535, 65_554] {
+                for frames in [1, 7, 32, 2048] {
+                    for block_size in [None, Some(1), Some(65_537), Some(1 << 20)] {
+                        for version in [RingVersion::V1, RingVersion::V2, RingOptions::V3.version] {
+                            let options = RingOptions { version, frames, block_size, ..RingOptions::V2 };
+                            check(options.geometry_of_pages(frame_len, page_size).unwrap(), page_size);
+                            assert!(options.geometry_of_pages(frame_len, page_size).unwrap().slots() >= frames);
+                        }
+                    }
                 }
             }
         }
     }
 
-    #[test]
-    fn ring_of_blocks_never_has_one_block_only() {
-        let one_block = RingOptions { frames: 1, block_size: Some(1 << 20), ..RingOptions::V3 };
-        assert_eq!(one_block.geometry(1514).unwrap().blocks, 4);
+    /// `packet_set_ring` of net/packet/af_packet.c.
+    fn check(geometry: Geometry, page_size: usize) {
+        assert!(geometry.block_size.is_multiple_of(page_size));
+        assert!(geometry.frame_size.is_multiple_of(ALIGNMENT) && geometry.frame_size <= geometry.block_size);
+        assert_eq!(geometry.slots(), geometry.slots_per_block() * geometry.blocks);
+        assert!(u32::try_from(geometry.len()).is_ok() && geometry.slots_per_block() > 0);
     }
 
     #[test]
+    fn this_machine_has_pages_of_a_size_that_is_tested() {
+        assert!(PAGE_SIZES.contains(&page_size()));
+    }
+
+    #[test]
+    fn ring_of_blocks_never_has_one_block_only() {
+        for page_size in PAGE_SIZES {
+            let one_block = RingOptions { frames: 1, block_size: Some(1 << 20), ..RingOptions::V3 };
+            assert_eq!(one_block.geometry_of_pages(1514, page_size).unwrap().blocks, 4);
+        }
+    }
+
+    /// The origin's block of 2,101,248 bytes is no multiple of 64 KiB, and cannot be had there; ours is rounded up.
+    #[test]
     fn ring_of_the_origin_has_32_slots_on_any_page_size() {
-        let geometry = RingOptions::ORIGIN.geometry(65_535).unwrap();
-        assert_eq!((geometry.frame_size, geometry.slots()), (65_664, 32));
-        assert!(geometry.block_size.is_multiple_of(page_size()));
+        for page_size in PAGE_SIZES {
+            let geometry = RingOptions::ORIGIN.geometry_of_pages(65_535, page_size).unwrap();
+            assert_eq!((geometry.frame_size, geometry.slots()), (65_664, 32));
+            check(geometry, page_size);
+        }
     }
 
     #[test]

@@ -4,13 +4,19 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use fdlink_core::io::{RxBatch, RxFrame, RxQueue, Wake};
+use fdlink_core::wire::ethernet::VLAN_TAG_LEN;
+use libc::c_int;
 
 use crate::error::{FdError, SetupError};
 use crate::fd::{Fd, FdStop};
 use crate::mode::{DispatchMode, FdOptions};
+use crate::probe::FdKind;
 use crate::rx_ring::{RingBatch, RxRing};
 use crate::slots::{SlotBatch, SlotStore, Slots};
 use crate::source::Source;
+use crate::sys::mmsg::SlotLayout;
+use crate::sys::sockopt;
+use crate::sys::tpacket_frame::Lending;
 
 /// Receives from a descriptor, in the mode chosen when the channel was opened.
 pub struct FdRx<F: AsFd> {
@@ -39,16 +45,27 @@ impl<F: AsFd> FdRx<F> {
                 Store::Slots(SlotStore::readv(options.batch(mode, frame_len)?, frame_len).map_err(mmap)?)
             }
             DispatchMode::RecvMmsg => {
-                Store::Slots(SlotStore::recvmmsg(options.batch(mode, frame_len)?, frame_len).map_err(mmap)?)
+                let layout = layout(&fd, options, frame_len);
+                Store::Slots(SlotStore::recvmmsg(options.batch(mode, frame_len)?, layout).map_err(mmap)?)
             }
             DispatchMode::PacketMmap => {
-                Store::Ring(RxRing::new(Arc::clone(&fd), &options.ring, frame_len, vnet_header_len)?)
+                let lending = Lending { frame_len, vnet_header_len, reinsert_tag: options.reinsert_vlan_tag };
+                Store::Ring(RxRing::new(Arc::clone(&fd), &options.ring, lending)?)
             }
         };
         let mut source = Source::new(fd, stop);
         // What was dropped before is not ours to count.
         source.kernel_drops();
         Ok(Self { source, store })
+    }
+
+    /// True if no VLAN tag is lost: each is told, or nobody takes one out.
+    pub(crate) fn keeps_tags(&self) -> bool {
+        let tells_tags = match &self.store {
+            Store::Slots(store) => store.tells_tags(),
+            Store::Ring(ring) => ring.tells_tags(),
+        };
+        tells_tags || self.source.kind() != FdKind::Packet
     }
 
     pub(crate) const fn dispatch_mode(&self) -> DispatchMode {
@@ -60,6 +77,14 @@ impl<F: AsFd> FdRx<F> {
             },
         }
     }
+}
+
+/// Whoever opened the socket decided whether it tells tags.
+fn layout<F: AsFd>(fd: &Fd<F>, options: &FdOptions, frame_len: usize) -> SlotLayout {
+    let auxdata = || sockopt::get::<c_int>(fd, libc::SOL_PACKET, libc::PACKET_AUXDATA);
+    let control = fd.kind == FdKind::Packet && auxdata().is_ok_and(|auxdata| auxdata != 0);
+    let headroom = if control && options.reinsert_vlan_tag { VLAN_TAG_LEN } else { 0 };
+    SlotLayout { slot_len: frame_len, headroom, control }
 }
 
 impl<F: AsFd> RxQueue for FdRx<F> {

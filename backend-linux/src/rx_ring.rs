@@ -15,13 +15,13 @@ use crate::source::Source;
 use crate::sys::mapping::Mapping;
 use crate::sys::sockopt;
 use crate::sys::tpacket::{BlockRing, Geometry, SlotRing, SlotVersion};
+use crate::sys::tpacket_frame::Lending;
 
 /// A ring on a packet socket. Dropping it takes the ring off the socket, which then works as before.
 #[derive(Debug)]
 pub(crate) struct RxRing<F: AsFd> {
     ring: Ring,
-    /// A slot may have room for more, but a longer frame is cut as in every other mode.
-    frame_len: usize,
+    tells_tags: bool,
     _attached: Attached<F>,
 }
 
@@ -32,28 +32,19 @@ enum Ring {
 }
 
 impl<F: AsFd> RxRing<F> {
-    pub(crate) fn new(
-        fd: Arc<Fd<F>>,
-        options: &RingOptions,
-        frame_len: usize,
-        vnet_header_len: usize,
-    ) -> Result<Self, SetupError> {
-        let geometry = options.geometry(frame_len)?;
+    pub(crate) fn new(fd: Arc<Fd<F>>, options: &RingOptions, lending: Lending) -> Result<Self, SetupError> {
+        let geometry = options.geometry(lending.frame_len)?;
         set(fd.as_fd(), libc::PACKET_VERSION, &version(options.version))
             .map_err(SetupError::system("setsockopt PACKET_VERSION"))?;
         request(fd.as_fd(), geometry, options).map_err(SetupError::system("setsockopt PACKET_RX_RING"))?;
         let attached = Attached(fd);
         let memory = Mapping::shared(&attached.0, geometry.len()).map_err(SetupError::system("mmap PACKET_RX_RING"))?;
         let ring = match options.version {
-            RingVersion::V1 => {
-                Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V1).with_vnet_header(vnet_header_len))
-            }
-            RingVersion::V2 => {
-                Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V2).with_vnet_header(vnet_header_len))
-            }
-            RingVersion::V3 { .. } => Ring::Blocks(BlockRing::new(memory, geometry).with_vnet_header(vnet_header_len)),
+            RingVersion::V1 => Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V1, lending)),
+            RingVersion::V2 => Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V2, lending)),
+            RingVersion::V3 { .. } => Ring::Blocks(BlockRing::new(memory, geometry, lending)),
         };
-        Ok(Self { ring, frame_len, _attached: attached })
+        Ok(Self { ring, tells_tags: options.version != RingVersion::V1, _attached: attached })
     }
 
     /// The frames that are there, `budget` at most. Gives back what was taken before.
@@ -71,7 +62,12 @@ impl<F: AsFd> RxRing<F> {
         } else if budget > 0 {
             source.check_dry_ring()?;
         }
-        Ok(RingBatch { ring: &mut self.ring, left, frame_len: self.frame_len })
+        Ok(RingBatch { ring: &mut self.ring, left })
+    }
+
+    /// True if slots tell the VLAN tags of their frames.
+    pub(crate) const fn tells_tags(&self) -> bool {
+        self.tells_tags
     }
 
     /// True if a frame is there.
@@ -88,7 +84,6 @@ impl<F: AsFd> RxRing<F> {
 pub(crate) struct RingBatch<'q> {
     ring: &'q mut Ring,
     left: usize,
-    frame_len: usize,
 }
 
 impl RingBatch<'_> {
@@ -103,11 +98,7 @@ impl RingBatch<'_> {
             Ring::Slots(ring) => Either::Left(ring.frames(&mut self.left)),
             Ring::Blocks(ring) => Either::Right(ring.frames(&mut self.left)),
         };
-        let frame_len = self.frame_len;
-        frames.map(move |(meta, bytes)| {
-            let kept = bytes.len().min(frame_len);
-            RxFrame { meta, bytes: bytes.split_at_mut(kept).0 }
-        })
+        frames.map(|(meta, bytes)| RxFrame { meta, bytes })
     }
 }
 
@@ -160,8 +151,16 @@ fn slots_request(geometry: Geometry) -> libc::tpacket_req {
     }
 }
 
-const NO_RING: libc::tpacket_req =
-    libc::tpacket_req { tp_block_size: 0, tp_block_nr: 0, tp_frame_size: 0, tp_frame_nr: 0 };
+/// In the largest form, which the kernel takes for that of each version.
+const NO_RING: libc::tpacket_req3 = libc::tpacket_req3 {
+    tp_block_size: 0,
+    tp_block_nr: 0,
+    tp_frame_size: 0,
+    tp_frame_nr: 0,
+    tp_retire_blk_tov: 0,
+    tp_sizeof_priv: 0,
+    tp_feature_req_word: 0,
+};
 
 fn set<T: sockopt::OptionValue>(fd: BorrowedFd<'_>, option: c_int, value: &T) -> Result<(), Errno> {
     sockopt::set(fd, libc::SOL_PACKET, option, value)

@@ -3,7 +3,7 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use fdlink_core::io::{ErrorKind, TxFrame, TxQueue, Wake};
+use fdlink_core::io::{ErrorKind, RxFilter, TxFrame, TxQueue, Wake};
 use heapless::Vec as FixedVec;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -12,6 +12,7 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg, sendmsg};
 use crate::classify::send_error;
 use crate::error::FdError;
 use crate::fd::{Fd, FdStop};
+use crate::kernel_filter::KernelFilter;
 use crate::probe::FdKind;
 use crate::wait::{pause, wait};
 
@@ -36,13 +37,19 @@ const NO_BUFFERS_PAUSE: Duration = Duration::from_micros(500);
 pub struct FdTx<F: AsFd> {
     fd: Arc<Fd<F>>,
     stop: FdStop,
+    kernel_filter: Option<KernelFilter<F>>,
     max_header_bytes: usize,
 }
 
 impl<F: AsFd> FdTx<F> {
-    pub(crate) const fn new(fd: Arc<Fd<F>>, stop: FdStop, max_syscall_header_bytes: usize) -> Self {
+    pub(crate) const fn new(
+        fd: Arc<Fd<F>>,
+        stop: FdStop,
+        kernel_filter: Option<KernelFilter<F>>,
+        max_syscall_header_bytes: usize,
+    ) -> Self {
         let max_header_bytes = if max_syscall_header_bytes == 0 { usize::MAX } else { max_syscall_header_bytes };
-        Self { fd, stop, max_header_bytes }
+        Self { fd, stop, kernel_filter, max_header_bytes }
     }
 
     /// One call for as many frames as the caps allow.
@@ -187,5 +194,9 @@ impl<F: AsFd> TxQueue for FdTx<F> {
             return Ok(pause(&self.stop, timeout.min(NO_BUFFERS_PAUSE)));
         }
         wait(self.fd(), &self.stop, PollFlags::OUT, Some(timeout)).map(|readiness| readiness.wake)
+    }
+
+    fn set_rx_filter(&self, filter: &RxFilter) -> Result<bool, FdError> {
+        self.kernel_filter.as_ref().map_or(Ok(false), |kernel_filter| kernel_filter.set(filter))
     }
 }

@@ -1,11 +1,12 @@
-use fdlink_core::io::{RxFrame, RxMeta};
+use fdlink_core::io::{RxFrame, RxMeta, VlanTag};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
 use crate::error::FdError;
 use crate::readv::ReadSlots;
 use crate::source::Source;
-use crate::sys::mmsg::MessageSlots;
+use crate::sys::mmsg::{MessageSlots, SlotLayout};
+use crate::vlan::{LEAST_FRAME, insert};
 
 /// Frames received into slots of our own, and kept as far as the caller's budget leaves them.
 ///
@@ -18,6 +19,10 @@ pub(crate) struct SlotStore {
     slots: Slots,
     /// Length of the message in each slot, as the kernel told it.
     lens: Box<[usize]>,
+    /// The VLAN tag that was taken out of each frame; empty where that is not told.
+    tags: Box<[Option<VlanTag>]>,
+    /// Tags are put back into the frames, for which there is room in front of them.
+    headroom: usize,
     filled: usize,
     taken: usize,
 }
@@ -38,16 +43,25 @@ pub(crate) struct Filled {
 impl SlotStore {
     /// `slots` slots for `read(2)`.
     pub(crate) fn readv(slots: usize, frame_len: usize) -> Result<Self, Errno> {
-        ReadSlots::new(slots, frame_len).map(|memory| Self::new(Slots::Read(memory), slots))
+        let memory = ReadSlots::new(slots, frame_len)?;
+        Ok(Self::new(Slots::Read(memory), slots, 0, 0))
     }
 
     /// `slots` slots for `recvmmsg(2)`.
-    pub(crate) fn recvmmsg(slots: usize, frame_len: usize) -> Result<Self, Errno> {
-        MessageSlots::new(slots, frame_len).map(|memory| Self::new(Slots::Message(memory), slots))
+    pub(crate) fn recvmmsg(slots: usize, layout: SlotLayout) -> Result<Self, Errno> {
+        let memory = MessageSlots::new(slots, layout)?;
+        let tags = if layout.control { slots } else { 0 };
+        Ok(Self::new(Slots::Message(memory), slots, tags, layout.headroom))
     }
 
-    fn new(memory: Slots, slots: usize) -> Self {
-        Self { slots: memory, lens: vec![0; slots].into(), filled: 0, taken: 0 }
+    fn new(memory: Slots, slots: usize, tags: usize, headroom: usize) -> Self {
+        let (lens, tags) = (vec![0; slots].into(), vec![None; tags].into());
+        Self { slots: memory, lens, tags, headroom, filled: 0, taken: 0 }
+    }
+
+    /// True if the VLAN tags of frames are told.
+    pub(crate) const fn tells_tags(&self) -> bool {
+        !self.tags.is_empty()
     }
 
     pub(crate) const fn slots(&self) -> &Slots {
@@ -66,7 +80,8 @@ impl SlotStore {
             Slots::Read(slots) => slots.memory(),
             Slots::Message(slots) => slots.memory(),
         };
-        Ok(SlotBatch { memory, stride, frame_len, lens: &self.lens, taken: &mut self.taken, end, calls })
+        let shape = Shape { stride, headroom: self.headroom, frame_len };
+        Ok(SlotBatch { memory, shape, lens: &self.lens, tags: &self.tags, taken: &mut self.taken, end, calls })
     }
 
     /// Receives what is there now; returns the number of calls.
@@ -75,7 +90,7 @@ impl SlotStore {
         (self.filled, self.taken) = (0, 0);
         let filled = match &mut self.slots {
             Slots::Read(slots) => slots.fill(source, &mut self.lens, budget)?,
-            Slots::Message(slots) => slots.fill(source, &mut self.lens)?,
+            Slots::Message(slots) => slots.fill(source, &mut self.lens, &mut self.tags)?,
         };
         self.filled = filled.frames;
         match self.filled {
@@ -90,9 +105,9 @@ impl SlotStore {
 #[derive(Debug)]
 pub(crate) struct SlotBatch<'q> {
     memory: &'q mut [u8],
-    stride: usize,
-    frame_len: usize,
+    shape: Shape,
     lens: &'q [usize],
+    tags: &'q [Option<VlanTag>],
     taken: &'q mut usize,
     end: usize,
     pub(crate) calls: usize,
@@ -106,12 +121,47 @@ impl SlotBatch<'_> {
 
     #[inline]
     pub(crate) fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
-        let Self { memory, stride, frame_len, lens, taken, end, .. } = self;
+        let Self { memory, shape, lens, tags, taken, end, .. } = self;
         let lens = lens.get(**taken..*end).unwrap_or_default();
-        let slots = memory.get_mut(**taken * *stride..).unwrap_or_default().chunks_exact_mut(*stride);
+        let slots = memory.get_mut(**taken * shape.stride..).unwrap_or_default().chunks_exact_mut(shape.stride);
         lens.iter().zip(slots).map(move |(len, slot)| {
+            let tag = tags.get(**taken).copied().flatten();
             **taken += 1;
-            RxFrame { meta: RxMeta::new(*len), bytes: slot.split_at_mut((*len).min(*frame_len)).0 }
+            shape.lend(slot, *len, tag)
         })
+    }
+}
+
+/// What slots look like.
+///
+/// ```text
+/// ┌──────────┬─────────────────────┬─────────
+/// │ headroom │ frame, cut if longer│ nothing
+/// └──────────┴─────────────────────┴─────────
+///             ◄───── frame_len ────►
+///  ◄──────────────── stride ────────────────►
+/// ```
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    stride: usize,
+    headroom: usize,
+    frame_len: usize,
+}
+
+impl Shape {
+    /// The frame of `len` bytes in `slot`.
+    #[inline]
+    fn lend(self, slot: &mut [u8], len: usize, tag: Option<VlanTag>) -> RxFrame<'_> {
+        let mut meta = RxMeta::new(len);
+        meta.vlan = tag;
+        let kept = len.min(self.frame_len);
+        let with_room = slot.split_at_mut(self.headroom + kept).0;
+        match tag {
+            Some(tag) if self.headroom > 0 && kept >= LEAST_FRAME => {
+                insert(&mut meta, with_room, tag);
+                RxFrame { meta, bytes: with_room }
+            }
+            _ => RxFrame { meta, bytes: with_room.split_at_mut(self.headroom).1 },
+        }
     }
 }

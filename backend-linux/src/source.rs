@@ -37,6 +37,10 @@ impl<F: AsFd> Source<F> {
         Self { fd, stop, end: None, deferred: None, is_down: false, dry_polls: 0 }
     }
 
+    pub(crate) fn kind(&self) -> FdKind {
+        self.fd.kind
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

@@ -18,6 +18,10 @@ pub enum DropCause {
     Runt,
     /// Addressed to another station.
     ForeignAddress,
+    /// Of a protocol that is not among [`Options::ether_types`](crate::Options::ether_types).
+    ForeignProtocol,
+    /// Of a VLAN that [`Options::vlan`](crate::Options::vlan) does not name.
+    ForeignVlan,
     /// No link header, and the version is neither 4 nor 6.
     UnknownVersion,
     /// Longer than the buffer it was received into.
@@ -30,8 +34,16 @@ pub enum DropCause {
 
 impl DropCause {
     /// Every cause, in the order of [`RxCounters::drops`].
-    pub const ALL: [Self; 6] =
-        [Self::Runt, Self::ForeignAddress, Self::UnknownVersion, Self::Truncated, Self::Kernel, Self::VnetHeader];
+    pub const ALL: [Self; 8] = [
+        Self::Runt,
+        Self::ForeignAddress,
+        Self::ForeignProtocol,
+        Self::ForeignVlan,
+        Self::UnknownVersion,
+        Self::Truncated,
+        Self::Kernel,
+        Self::VnetHeader,
+    ];
 }
 
 impl fmt::Display for DropCause {
@@ -39,6 +51,8 @@ impl fmt::Display for DropCause {
         f.write_str(match self {
             Self::Runt => "runt",
             Self::ForeignAddress => "foreign address",
+            Self::ForeignProtocol => "foreign protocol",
+            Self::ForeignVlan => "foreign VLAN",
             Self::UnknownVersion => "unknown version",
             Self::Truncated => "truncated",
             Self::Kernel => "kernel",

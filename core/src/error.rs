@@ -23,6 +23,12 @@ pub enum ConfigError {
     GroupAddress,
     /// `address`: given although there is no link header to carry it.
     AddressWithoutEthernet,
+    /// `address`: the system leaves out frames by a filter for another address, and refuses to change it. The address stays as it was.
+    RxFilterRefused,
+    /// `vlan`: an identifier that is not 1 to 4094.
+    VlanId,
+    /// `vlan`: given although there is no link header that could carry a tag.
+    VlanWithoutEthernet,
     /// `rx_budget`: zero.
     RxBudgetZero,
     /// The option is not supported by this version.
@@ -73,6 +79,11 @@ impl fmt::Display for ConfigError {
             }
             Self::GroupAddress => f.write_str("address: the group bit is set; an endpoint needs a unicast address"),
             Self::AddressWithoutEthernet => f.write_str("address: needs ethernet_header"),
+            Self::RxFilterRefused => {
+                f.write_str("address: the system refuses to change its filter; was it locked (SO_LOCK_FILTER)?")
+            }
+            Self::VlanId => f.write_str("vlan: an identifier is 1 to 4094"),
+            Self::VlanWithoutEthernet => f.write_str("vlan: needs ethernet_header"),
             Self::RxBudgetZero => f.write_str("rx_budget: must not be zero"),
             Self::Unsupported(option) => {
                 write!(f, "{}: not supported by this version; leave it at its default", option.name())

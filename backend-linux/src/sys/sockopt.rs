@@ -62,6 +62,15 @@ pub(crate) fn get<T: OptionValue>(fd: impl AsFd, level: c_int, option: c_int) ->
     Ok(unsafe { value.assume_init() })
 }
 
+/// The length that the kernel tells for an option of which no byte is asked: of `SO_GET_FILTER`, instructions.
+pub(crate) fn len(fd: impl AsFd, level: c_int, option: c_int) -> Result<usize, Errno> {
+    let mut len: libc::socklen_t = 0;
+    // SAFETY: the kernel writes at most the 0 bytes at `optval` that it finds in `*optlen`, so that a null pointer is as good as any
+    // (getsockopt(2)); `len` is borrowed mutably. `fd` is open as long as it is borrowed.
+    let result = unsafe { libc::getsockopt(fd.as_fd().as_raw_fd(), level, option, std::ptr::null_mut(), &raw mut len) };
+    check(result).map(|()| len as usize)
+}
+
 /// The error of a libc call that returned `result`, to be asked for right behind the call.
 pub(super) fn check(result: c_int) -> Result<(), Errno> {
     if result == 0 {

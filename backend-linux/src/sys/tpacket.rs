@@ -19,11 +19,11 @@
 use core::mem::offset_of;
 use core::slice;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use core::time::Duration;
 
-use fdlink_core::io::{PacketType, RxMeta, VlanTag};
+use fdlink_core::io::RxMeta;
 
 use super::mapping::Mapping;
+use super::tpacket_frame::{Bounds, Found, Lending, NOTHING, copy, find_v1, find_v2, find_v3, part};
 
 /// How a ring is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,24 +49,6 @@ impl Geometry {
     }
 }
 
-/// The part of a ring's memory that one frame may lie in.
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    start: usize,
-    len: usize,
-}
-
-/// Where a frame lies, and what the kernel says of it.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    meta: RxMeta,
-    offset: usize,
-    len: usize,
-}
-
-/// A frame that the kernel described wrongly: it is lent empty, and dropped as a runt.
-const NOTHING: Found = Found { meta: RxMeta::new(0), offset: 0, len: 0 };
-
 /// Which header a slot has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SlotVersion {
@@ -88,7 +70,7 @@ pub(crate) struct SlotRing {
     memory: Mapping,
     geometry: Geometry,
     version: SlotVersion,
-    vnet_header_len: usize,
+    lending: Lending,
     /// The oldest slot that is ours.
     first: usize,
     /// Slots from `first` on whose frames were taken; they go back with the next `release`.
@@ -97,14 +79,8 @@ pub(crate) struct SlotRing {
 
 impl SlotRing {
     /// The state machine over `memory`, which has at least `geometry.len()` bytes.
-    pub(crate) const fn new(memory: Mapping, geometry: Geometry, version: SlotVersion) -> Self {
-        Self { memory, geometry, version, vnet_header_len: 0, first: 0, taken: 0 }
-    }
-
-    /// The same with a virtio-net header in front of each frame.
-    pub(crate) const fn with_vnet_header(mut self, len: usize) -> Self {
-        self.vnet_header_len = len;
-        self
+    pub(crate) const fn new(memory: Mapping, geometry: Geometry, version: SlotVersion, lending: Lending) -> Self {
+        Self { memory, geometry, version, lending, first: 0, taken: 0 }
     }
 
     /// How many frames are there to take, `most` at most.
@@ -121,11 +97,11 @@ impl SlotRing {
             *left = left.checked_sub(1)?;
             let slot = self.slot(self.taken);
             self.taken += 1;
-            let found = self.find(slot);
+            let found = self.find(slot).as_lent(self.lending);
             // SAFETY: `part` gives an address inside the mapping, which `'b` keeps alive. The slot is ours until `release`, which needs `&mut self`
             // and so comes after `'b`; `taken` has moved past it, so that no other frame of `'b` lies in it.
             let bytes = unsafe { slice::from_raw_parts_mut(part(&self.memory, found), found.len) };
-            Some((found.meta, bytes))
+            Some((found.finish(bytes), bytes))
         })
     }
 
@@ -159,8 +135,8 @@ impl SlotRing {
     fn find(&self, slot: usize) -> Found {
         let bounds = Bounds { start: slot, len: self.geometry.frame_size };
         match self.version {
-            SlotVersion::V1 => find_v1(&self.memory, bounds, self.vnet_header_len),
-            SlotVersion::V2 => find_v2(&self.memory, bounds, self.vnet_header_len),
+            SlotVersion::V1 => find_v1(&self.memory, bounds, self.lending.vnet_header_len),
+            SlotVersion::V2 => find_v2(&self.memory, bounds, self.lending.vnet_header_len),
         }
     }
 
@@ -187,7 +163,7 @@ impl SlotRing {
 pub(crate) struct BlockRing {
     memory: Mapping,
     geometry: Geometry,
-    vnet_header_len: usize,
+    lending: Lending,
     /// The block that is lent, or will be lent next.
     block: usize,
     /// Frames of that block that were not taken yet, and where the first of them lies in it.
@@ -199,14 +175,8 @@ pub(crate) struct BlockRing {
 
 impl BlockRing {
     /// The state machine over `memory`, which has at least `geometry.len()` bytes.
-    pub(crate) const fn new(memory: Mapping, geometry: Geometry) -> Self {
-        Self { memory, geometry, vnet_header_len: 0, block: 0, left: 0, next: 0, is_open: false }
-    }
-
-    /// The same with a virtio-net header in front of each frame.
-    pub(crate) const fn with_vnet_header(mut self, len: usize) -> Self {
-        self.vnet_header_len = len;
-        self
+    pub(crate) const fn new(memory: Mapping, geometry: Geometry, lending: Lending) -> Self {
+        Self { memory, geometry, lending, block: 0, left: 0, next: 0, is_open: false }
     }
 
     /// How many frames are there to take, `most` at most: those of one block.
@@ -227,12 +197,12 @@ impl BlockRing {
     pub(crate) fn frames<'b>(&'b mut self, left: &'b mut usize) -> impl Iterator<Item = (RxMeta, &'b mut [u8])> {
         core::iter::from_fn(move || {
             *left = left.checked_sub(1)?;
-            let found = self.take();
+            let found = self.take().as_lent(self.lending);
             *left = (*left).min(self.left);
             // SAFETY: `part` gives an address inside the mapping, which `'b` keeps alive. The block is ours until `release`, which needs `&mut self`
             // and so comes after `'b`. `take` keeps a frame in front of `next`, and `next` only grows, so that no two frames of a block overlap.
             let bytes = unsafe { slice::from_raw_parts_mut(part(&self.memory, found), found.len) };
-            Some((found.meta, bytes))
+            Some((found.finish(bytes), bytes))
         })
     }
 
@@ -273,7 +243,7 @@ impl BlockRing {
             step => self.next = at.saturating_add(step.max(size_of::<libc::tpacket3_hdr>())),
         }
         let limit = if self.left > 0 { (self.next - at).min(room) } else { room };
-        find_v3(&self.memory, Bounds { len: limit, ..bounds }, &header, self.vnet_header_len)
+        find_v3(&self.memory, Bounds { len: limit, ..bounds }, &header, self.lending.vnet_header_len)
     }
 
     fn start(&self) -> usize {
@@ -287,120 +257,6 @@ impl BlockRing {
 
 /// Where the block header lies in a block descriptor.
 const BLOCK_HEADER: usize = offset_of!(libc::tpacket_block_desc, hdr);
-
-fn find_v1(memory: &Mapping, bounds: Bounds, vnet: usize) -> Found {
-    let header: libc::tpacket_hdr = copy(memory, bounds.start);
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
-    found.meta.timestamp =
-        Some(Duration::from_secs(header.tp_sec.into()) + Duration::from_micros(header.tp_usec.into()));
-    found.meta.packet_type = packet_type(memory, bounds.start + align(size_of::<libc::tpacket_hdr>()));
-    found
-}
-
-#[inline]
-fn find_v2(memory: &Mapping, bounds: Bounds, vnet: usize) -> Found {
-    let header: libc::tpacket2_hdr = copy(memory, bounds.start);
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
-    found.meta.timestamp = Some(timestamp(header.tp_sec, header.tp_nsec));
-    found.meta.vlan = vlan(header.tp_status, header.tp_vlan_tci, header.tp_vlan_tpid);
-    found.meta.packet_type = packet_type(memory, bounds.start + align(size_of::<libc::tpacket2_hdr>()));
-    found
-}
-
-#[inline]
-fn find_v3(memory: &Mapping, bounds: Bounds, header: &libc::tpacket3_hdr, vnet: usize) -> Found {
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
-    found.meta.timestamp = Some(timestamp(header.tp_sec, header.tp_nsec));
-    found.meta.vlan = vlan(header.tp_status, header.hv1.tp_vlan_tci as u16, header.hv1.tp_vlan_tpid);
-    let address = align(size_of::<libc::tpacket3_hdr>());
-    if bounds.len >= address + size_of::<libc::sockaddr_ll>() {
-        found.meta.packet_type = packet_type(memory, bounds.start + address);
-    }
-    found.meta.rx_hash = (header.hv1.tp_rxhash != 0).then_some(header.hv1.tp_rxhash);
-    found
-}
-
-/// Checks that a frame lies within its bounds, along with the `vnet` bytes of virtio-net header that stand in front of it and do not count in its
-/// length.
-#[inline]
-fn place(bounds: Bounds, mac: u16, snaplen: u32, len: u32, vnet: usize) -> Found {
-    let (mac, snaplen) = (usize::from(mac), snaplen as usize);
-    if mac < vnet || mac.checked_add(snaplen).is_none_or(|end| end > bounds.len) {
-        return NOTHING;
-    }
-    let len = (len as usize).max(snaplen);
-    Found { meta: RxMeta::new(len + vnet), offset: bounds.start + mac - vnet, len: snaplen + vnet }
-}
-
-#[inline]
-fn timestamp(sec: u32, nsec: u32) -> Duration {
-    Duration::from_secs(sec.into()) + Duration::from_nanos(nsec.into())
-}
-
-#[inline]
-fn vlan(status: u32, tci: u16, tpid: u16) -> Option<VlanTag> {
-    if status & libc::TP_STATUS_VLAN_VALID == 0 {
-        return None;
-    }
-    let tpid = if status & libc::TP_STATUS_VLAN_TPID_VALID == 0 { libc::ETH_P_8021Q as u16 } else { tpid };
-    Some(VlanTag { tpid, tci })
-}
-
-#[inline]
-fn packet_type(memory: &Mapping, address: usize) -> Option<PacketType> {
-    let kind: u8 = copy(memory, address + offset_of!(libc::sockaddr_ll, sll_pkttype));
-    match kind {
-        libc::PACKET_HOST => Some(PacketType::Host),
-        libc::PACKET_BROADCAST => Some(PacketType::Broadcast),
-        libc::PACKET_MULTICAST => Some(PacketType::Multicast),
-        libc::PACKET_OTHERHOST => Some(PacketType::OtherHost),
-        libc::PACKET_OUTGOING => Some(PacketType::Outgoing),
-        _ => None,
-    }
-}
-
-/// `TPACKET_ALIGN`.
-const fn align(len: usize) -> usize {
-    len.next_multiple_of(libc::TPACKET_ALIGNMENT)
-}
-
-/// What may be read from a ring as it stands.
-///
-/// # Safety
-///
-/// Every pattern of bytes is a value of the type.
-unsafe trait Plain: Copy {}
-
-// SAFETY: integers only.
-unsafe impl Plain for libc::tpacket_hdr {}
-// SAFETY: integers only.
-unsafe impl Plain for libc::tpacket2_hdr {}
-// SAFETY: integers only.
-unsafe impl Plain for libc::tpacket3_hdr {}
-// SAFETY: integers only.
-unsafe impl Plain for libc::tpacket_hdr_v1 {}
-// SAFETY: an integer.
-unsafe impl Plain for u8 {}
-
-/// A copy of what lies at `offset`. Zero beyond the end, which a checked geometry rules out.
-#[inline]
-fn copy<T: Plain>(memory: &Mapping, offset: usize) -> T {
-    if memory.len().checked_sub(size_of::<T>()).is_none_or(|last| offset > last) {
-        // SAFETY: zero bytes are a value of a `Plain` type.
-        return unsafe { core::mem::zeroed() };
-    }
-    let at = memory.start().as_ptr().wrapping_add(offset).cast::<T>();
-    // SAFETY: `at` and the bytes behind it are inside the mapping, as was just checked. The slot or block is ours, so the kernel does not write to
-    // it; if another process with the same descriptor does, it is volatile and any bytes are a value. No alignment is needed.
-    unsafe { at.read_unaligned() }
-}
-
-/// The address of a frame; of the start of the ring for an empty one.
-#[inline]
-fn part(memory: &Mapping, found: Found) -> *mut u8 {
-    let inside = found.offset.checked_add(found.len).is_some_and(|end| end <= memory.len());
-    memory.start().as_ptr().wrapping_add(if inside { found.offset } else { 0 })
-}
 
 /// The status word of a slot with `tpacket_hdr`.
 #[inline]

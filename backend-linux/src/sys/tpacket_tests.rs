@@ -15,6 +15,8 @@ const BLOCKS: Geometry = Geometry { block_size: 1024, blocks: 3, frame_size: 256
 /// Where frames start in their slots; behind every header.
 const MAC: usize = 96;
 const MAX_FRAME: usize = 256 - MAC;
+const WHOLE: Lending = Lending { frame_len: usize::MAX, vnet_header_len: 0, reinsert_tag: false };
+const TAGGED: Lending = Lending { reinsert_tag: true, ..WHOLE };
 
 fn memory(geometry: Geometry) -> Mapping {
     Mapping::anonymous(geometry.len()).unwrap()
@@ -114,7 +116,7 @@ fn frame(number: usize) -> Vec<u8> {
 }
 
 fn run_slots(version: SlotVersion, steps: &[Step]) {
-    let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version);
+    let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version, WHOLE);
     let (mut produced, mut sent) = (0, VecDeque::new());
     for step in steps {
         for _ in 0..step.produce {
@@ -142,7 +144,7 @@ fn run_slots(version: SlotVersion, steps: &[Step]) {
 }
 
 fn run_blocks(steps: &[Step]) {
-    let mut ring = BlockRing::new(memory(BLOCKS), BLOCKS);
+    let mut ring = BlockRing::new(memory(BLOCKS), BLOCKS, WHOLE);
     let (mut produced, mut number, mut sent) = (0, 0, VecDeque::new());
     for step in steps {
         // An empty block is legal, too.
@@ -203,9 +205,9 @@ proptest! {
     }
 
     #[test]
-    fn slots_full_of_garbage_stay_in_bounds(garbage in vec(any::<u8>(), SLOTS.len()), v1: bool, steps in vec(step(), 1..20)) {
+    fn slots_full_of_garbage_stay_in_bounds(garbage in vec(any::<u8>(), SLOTS.len()), v1: bool, tags: bool, steps in vec(step(), 1..20)) {
         let version = if v1 { SlotVersion::V1 } else { SlotVersion::V2 };
-        let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version);
+        let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version, if tags { TAGGED } else { WHOLE });
         let (start, len) = (ring.memory.start().as_ptr() as usize, ring.memory.len());
         for step in steps {
             put(&mut ring.memory, 0, &garbage);
@@ -219,9 +221,10 @@ proptest! {
     fn blocks_full_of_garbage_stay_in_bounds(
         garbage in vec(any::<u8>(), BLOCKS.len()),
         near in vec(0..1100u32, 64),
+        tags: bool,
         steps in vec(step(), 1..20),
     ) {
-        let mut ring = BlockRing::new(memory(BLOCKS), BLOCKS);
+        let mut ring = BlockRing::new(memory(BLOCKS), BLOCKS, if tags { TAGGED } else { WHOLE });
         let (start, len) = (ring.memory.start().as_ptr() as usize, ring.memory.len());
         for step in steps {
             put(&mut ring.memory, 0, &garbage);
@@ -238,15 +241,7 @@ proptest! {
 #[test]
 fn slots_do_not_cross_blocks() {
     let geometry = Geometry { block_size: 4096, blocks: 2, frame_size: 1104 };
-    let ring = SlotRing::new(memory(geometry), geometry, SlotVersion::V2);
+    let ring = SlotRing::new(memory(geometry), geometry, SlotVersion::V2, WHOLE);
     let starts: Vec<_> = (0..geometry.slots()).map(|n| ring.slot(n)).collect();
     assert_eq!(starts, [0, 1104, 2208, 4096, 5200, 6304]);
-}
-
-#[test]
-fn vlan_tag_needs_its_flag_and_defaults_to_802_1q() {
-    assert_eq!(vlan(libc::TP_STATUS_USER, 5, 0x88a8), None);
-    assert_eq!(vlan(libc::TP_STATUS_VLAN_VALID, 5, 0), Some(VlanTag { tpid: 0x8100, tci: 5 }));
-    let both = libc::TP_STATUS_VLAN_VALID | libc::TP_STATUS_VLAN_TPID_VALID;
-    assert_eq!(vlan(both, 5, 0x88a8), Some(VlanTag { tpid: 0x88a8, tci: 5 }));
 }

@@ -32,7 +32,7 @@ pub trait LinkEndpoint {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::GroupAddress`].
+    /// [`ConfigError::GroupAddress`]; [`ConfigError::RxFilterRefused`], where a filter of the system cannot follow.
     fn set_link_address(&self, address: LinkAddress) -> Result<(), ConfigError>;
 
     /// What a stack may rely on.

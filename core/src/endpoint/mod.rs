@@ -22,7 +22,7 @@ pub use queue::Queue;
 
 use crate::counters::{Counters, DropCause};
 use crate::error::{ConfigError, ReceiverError, WriteError};
-use crate::io::RawIo;
+use crate::io::{RawIo, RxFilter};
 use crate::packet::Packet;
 use crate::rx::{Filter, Parsed, Receiver};
 use crate::tx::{self, HeaderMaker, Written};
@@ -66,7 +66,9 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Endpoint<IO, Q> {
             return Err(ConfigError::TooManyQueues);
         }
         let config = Config::new(options, list.iter().map(Queue::limits))?;
-        Ok(Self { shared: Shared::new(config), queues, marker: core::marker::PhantomData })
+        let endpoint = Self { shared: Shared::new(config), queues, marker: core::marker::PhantomData };
+        endpoint.filter_below(&endpoint.shared.rx_filter())?;
+        Ok(endpoint)
     }
 
     /// The queues, in the order in which the flow hash counts them.
@@ -83,6 +85,11 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Endpoint<IO, Q> {
         let queue = self.queues().get(index).ok_or(ReceiverError::NoSuchQueue)?;
         let rx = self.shared.lifecycle.receiver_out(|| queue.take_rx())?;
         Ok(Receiver::new(&self.shared, queue, rx))
+    }
+
+    fn filter_below(&self, filter: &RxFilter) -> Result<(), ConfigError> {
+        let mut queues = self.queues().iter();
+        queues.try_for_each(|queue| queue.set_rx_filter(filter)).map_err(|_| ConfigError::RxFilterRefused)
     }
 
     fn stop_queues(&self) {
@@ -107,6 +114,13 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
 
     fn set_link_address(&self, address: LinkAddress) -> Result<(), ConfigError> {
         self.shared.config.check_address(address)?;
+        let _one_at_a_time = self.shared.readdressing.lock();
+        let before = self.shared.rx_filter();
+        if let Err(refused) = self.filter_below(&self.shared.config.rx_filter(address)) {
+            // Those that had changed took a filter just now.
+            let _ = self.filter_below(&before);
+            return Err(refused);
+        }
         *self.shared.address.lock() = address;
         Ok(())
     }
@@ -167,7 +181,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
     }
 
     fn parse_header(&self, frame: &[u8]) -> Result<Parsed, DropCause> {
-        self.shared.filter(0).parse(frame)
+        self.shared.rx_filter().parse(frame, None)
     }
 
     fn write_packets(&self, packets: &mut [Packet<'_>]) -> Result<Written, WriteError> {
@@ -187,6 +201,8 @@ pub(crate) struct Shared {
     pub(crate) injected: Mutex<Counters>,
     mtu: AtomicU32,
     address: Mutex<LinkAddress>,
+    /// Held while the address and the filters of the queues change together.
+    readdressing: Mutex<()>,
     on_close: Mutex<Option<OnCloseAction>>,
 }
 
@@ -198,6 +214,7 @@ impl Shared {
             lifecycle: Lifecycle::new(),
             mtu: AtomicU32::new(config.options.mtu),
             address: Mutex::new(config.options.address),
+            readdressing: Mutex::new(()),
             on_close: Mutex::new(None),
         }
     }
@@ -206,14 +223,13 @@ impl Shared {
         self.mtu.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn rx_filter(&self) -> RxFilter {
+        self.config.rx_filter(*self.address.lock())
+    }
+
     /// What a queue with `vnet_header_len` bytes of virtio-net header accepts now; taken once for a batch.
     pub(crate) fn filter(&self, vnet_header_len: usize) -> Filter {
-        Filter {
-            vnet_header_len,
-            ethernet: self.config.options.ethernet_header,
-            promiscuous: self.config.options.promiscuous,
-            address: *self.address.lock(),
-        }
+        Filter { rx: self.rx_filter(), vnet_header_len }
     }
 
     /// What link headers are made of now; taken once for a batch.

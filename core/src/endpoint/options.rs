@@ -3,10 +3,10 @@ use core::time::Duration;
 use bitflags::bitflags;
 
 use crate::error::{ConfigError, UnsupportedOption};
-use crate::io::Limits;
+use crate::io::{Limits, RxFilter, VlanFilter};
 use crate::rx::WakePolicy;
-use crate::wire::LinkAddress;
 use crate::wire::ethernet::HEADER_LEN;
+use crate::wire::{EtherType, LinkAddress};
 
 /// The origin's `BatchSize`: 46 packets of 1,420 bytes and one of 216 are one TCP segment of 64 KiB.
 pub const BATCH_SIZE: usize = 47;
@@ -26,6 +26,10 @@ pub struct Options {
     pub address: LinkAddress,
     /// Accept frames for any address, as a bridge port or a sniffer must (the origin cannot). Default false.
     pub promiscuous: bool,
+    /// Accept packets of these protocols only (IANA "IEEE 802 Numbers"); the type behind a VLAN tag counts. Default empty: all, as in the origin.
+    pub ether_types: &'static [EtherType],
+    /// Accept frames of these VLANs only. A tag that a channel neither leaves in the frame nor tells is not seen. Default [`VlanFilter::Any`].
+    pub vlan: VlanFilter,
     /// Most frames taken from a queue at a time; a stop is seen between two such batches. Default 64.
     pub rx_budget: usize,
     /// When a receiver that has run dry looks again. Default [`WakePolicy::Prompt`].
@@ -57,6 +61,8 @@ impl Default for Options {
             ethernet_header: true,
             address: LinkAddress::ZERO,
             promiscuous: false,
+            ether_types: &[],
+            vlan: VlanFilter::Any,
             rx_budget: 64,
             wake: WakePolicy::Prompt,
             tx_policy: TxPolicy::Return,
@@ -142,6 +148,7 @@ impl Config {
         if !options.ethernet_header && options.address != LinkAddress::ZERO {
             return Err(ConfigError::AddressWithoutEthernet);
         }
+        check_vlan(&options)?;
         let room = limits
             .map(|l| l.max_frame_len.saturating_sub(l.vnet_header_len + header_len(&options)))
             .min()
@@ -150,6 +157,12 @@ impl Config {
         config.check_mtu(options.mtu)?;
         config.check_address(options.address)?;
         Ok(config)
+    }
+
+    /// What an endpoint at `address` takes.
+    pub(crate) const fn rx_filter(&self, address: LinkAddress) -> RxFilter {
+        let Options { ethernet_header, promiscuous, ether_types, vlan, .. } = self.options;
+        RxFilter { ethernet_header, promiscuous, address, ether_types, vlan }
     }
 
     pub(crate) fn header_len(&self) -> usize {
@@ -181,6 +194,15 @@ impl Config {
 
 const fn header_len(options: &Options) -> usize {
     if options.ethernet_header { HEADER_LEN } else { 0 }
+}
+
+const fn check_vlan(options: &Options) -> Result<(), ConfigError> {
+    match options.vlan {
+        VlanFilter::Any => Ok(()),
+        _ if !options.ethernet_header => Err(ConfigError::VlanWithoutEthernet),
+        VlanFilter::Id(0 | 4095..) => Err(ConfigError::VlanId),
+        VlanFilter::Id(_) | VlanFilter::Untagged => Ok(()),
+    }
 }
 
 const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {

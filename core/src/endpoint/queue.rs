@@ -3,7 +3,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use spin::Mutex;
 
 use crate::counters::{Counters, QueueCounters};
-use crate::io::{Channel, Limits, RawIo, Stop as _};
+use crate::io::{Channel, Limits, RawIo, RxFilter, Stop as _, TxQueue as _};
 
 /// One channel of an endpoint, with its counters.
 pub struct Queue<IO: RawIo> {
@@ -13,6 +13,8 @@ pub struct Queue<IO: RawIo> {
     stop: IO::Stop,
     /// Here while no receiver is out.
     rx: Mutex<Option<IO::Rx>>,
+    /// The system leaves out what the endpoint does not take.
+    filtered_below: AtomicBool,
     /// Sending found the peer gone; the receiver reports it once the queue is empty.
     hangup: AtomicBool,
     /// The end was reported.
@@ -30,6 +32,7 @@ impl<IO: RawIo> Queue<IO> {
             counters: QueueCounters::default(),
             stop,
             rx: Mutex::new(Some(rx)),
+            filtered_below: AtomicBool::new(false),
             hangup: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
@@ -45,6 +48,18 @@ impl<IO: RawIo> Queue<IO> {
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// True if the system leaves out frames that the endpoint does not take, uncounted; false where the endpoint drops and counts them itself,
+    /// because the channel cannot filter, was not asked to, or the system refused the last filter.
+    #[must_use]
+    pub fn is_filtered_below(&self) -> bool {
+        self.filtered_below.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_rx_filter(&self, filter: &RxFilter) -> Result<(), IO::Error> {
+        self.filtered_below.store(self.tx.set_rx_filter(filter)?, Ordering::Relaxed);
+        Ok(())
     }
 
     pub(crate) fn take_rx(&self) -> Option<IO::Rx> {

@@ -46,15 +46,17 @@
 //! - **E1** An interrupted system call (`EINTR`) never crosses the boundary.
 //! - **E2** Errors are classified by what the caller can do: see [`ErrorKind`].
 //! - **E3** A backend that wraps another one forwards every method, also those that have a default: [`RxQueue::pause`], [`RxQueue::drops`],
-//!   [`RxBatch::calls`].
+//!   [`RxBatch::calls`], [`TxQueue::set_rx_filter`].
 //! - **L1** [`Limits::offloads`] tells what was granted at the start. A capability may be lost later, never gained.
 
 mod error;
+mod filter;
 mod limits;
 mod rx;
 mod tx;
 
 pub use error::{ErrorKind, IoError};
+pub use filter::{RxFilter, VlanFilter};
 pub use limits::{Limits, Offloads};
 pub use rx::{PacketType, RxBatch, RxFrame, RxMeta, RxQueue, VlanTag};
 pub use tx::{TxFrame, TxQueue};

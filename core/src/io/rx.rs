@@ -69,6 +69,14 @@ pub struct RxFrame<'b> {
     pub bytes: &'b mut [u8],
 }
 
+impl VlanTag {
+    /// The VLAN identifier; 0 for a tag that carries a priority only.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        self.tci & 0x0fff
+    }
+}
+
 impl RxFrame<'_> {
     /// True if bytes are missing at the end (rule R6).
     #[must_use]

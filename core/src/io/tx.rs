@@ -1,6 +1,6 @@
 use core::time::Duration;
 
-use super::{ErrorKind, IoError, Wake};
+use super::{ErrorKind, IoError, RxFilter, Wake};
 
 /// The transmit half of a channel. Shared: several threads may send at once, each call on its own.
 pub trait TxQueue {
@@ -23,6 +23,19 @@ pub trait TxQueue {
     ///
     /// `Closed` and `Fatal`, which are final.
     fn wait(&self, refused: ErrorKind, timeout: Duration) -> Result<Wake, Self::Error>;
+
+    /// Tells the channel which frames the endpoint takes from now on, so that it may leave out others that come later; returns whether it
+    /// does. What it leaves out is not counted. It never leaves out a frame that the filter takes, but may lend one that it does not.
+    ///
+    /// It is here, on the half that is shared, because an address changes while the receive half waits on another thread.
+    ///
+    /// # Errors
+    ///
+    /// The channel leaves out frames by an earlier filter, and could not be brought to stop that.
+    fn set_rx_filter(&self, filter: &RxFilter) -> Result<bool, Self::Error> {
+        let _ = filter;
+        Ok(false)
+    }
 }
 
 /// One frame to send: the header, then the parts, in order (rule T3).

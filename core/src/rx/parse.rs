@@ -1,20 +1,18 @@
 //! Virtio-net header and link header off, address checked: what a received frame is, and whether it is for us.
 
 use crate::counters::DropCause;
-use crate::io::{RxFrame, RxMeta};
+use crate::io::{RxFilter, RxFrame, RxMeta, VlanFilter, VlanTag};
 use crate::offload::Offload;
 use crate::packet::RxPacket;
-use crate::wire::ethernet::{EthernetHeader, HEADER_LEN};
+use crate::wire::ethernet::{EthernetHeader, HEADER_LEN, VLAN_TAG_LEN};
 use crate::wire::vnet::{ByteOrder, VirtioNetHdr};
 use crate::wire::{EtherType, LinkAddress};
 
-/// Which frames an endpoint accepts; fixed for one batch.
+/// Which frames a queue accepts; fixed for one batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Filter {
-    pub(crate) ethernet: bool,
-    pub(crate) promiscuous: bool,
-    pub(crate) address: LinkAddress,
-    /// Bytes of virtio-net header in front of the frames of a queue.
+    pub(crate) rx: RxFilter,
+    /// Bytes of virtio-net header in front of the frames of the queue.
     pub(crate) vnet_header_len: usize,
 }
 
@@ -66,26 +64,36 @@ impl Filter {
     fn accept_whole<'b>(&self, frame: RxFrame<'b>) -> Result<Accepted<'b>, DropCause> {
         let RxFrame { mut meta, bytes } = frame;
         if self.vnet_header_len == 0 {
-            let parsed = self.parse(bytes)?;
+            let parsed = self.rx.parse(bytes, meta.vlan)?;
             return Ok(Accepted { parsed, bytes, offload: Offload::NONE, meta });
         }
         let (header, bytes) = bytes.split_at_mut_checked(self.vnet_header_len).ok_or(DropCause::Runt)?;
         meta.len = bytes.len();
-        let parsed = self.parse(bytes)?;
+        let parsed = self.rx.parse(bytes, meta.vlan)?;
         let header = VirtioNetHdr::decode(header, ByteOrder::Native).ok_or(DropCause::Runt)?;
         let offload = header.offload(bytes, parsed.header_len).map_err(|_| DropCause::VnetHeader)?;
         Ok(Accepted { parsed, bytes, offload, meta })
     }
+}
 
-    /// Decides about the bytes of a whole frame (origin: `endpoint.ParseHeader`, `parseInboundHeader`).
+impl RxFilter {
+    /// Decides about the bytes of a whole frame, out of which the system took the tag `taken_out` (origin: `endpoint.ParseHeader`,
+    /// `parseInboundHeader`).
+    ///
+    /// # Errors
+    ///
+    /// The cause for which an endpoint would drop the frame.
     #[inline]
-    pub(crate) fn parse(&self, frame: &[u8]) -> Result<Parsed, DropCause> {
-        if !self.ethernet {
-            return parse_without_header(frame);
+    pub fn parse(&self, frame: &[u8], taken_out: Option<VlanTag>) -> Result<Parsed, DropCause> {
+        if !self.ethernet_header {
+            return self.parse_without_header(frame);
         }
         let header = EthernetHeader::parse(frame).ok_or(DropCause::Runt)?;
         if !self.is_for_us(header.destination) {
             return Err(DropCause::ForeignAddress);
+        }
+        if self.is_selective() {
+            self.select(frame, header.ether_type, taken_out)?;
         }
         Ok(Parsed { protocol: header.ether_type, header_len: HEADER_LEN })
     }
@@ -94,12 +102,44 @@ impl Filter {
     fn is_for_us(&self, destination: LinkAddress) -> bool {
         destination == self.address || destination.is_group() || self.promiscuous
     }
+
+    #[inline]
+    fn is_selective(&self) -> bool {
+        !self.ether_types.is_empty() || self.vlan != VlanFilter::Any
+    }
+
+    fn select(&self, frame: &[u8], ether_type: EtherType, taken_out: Option<VlanTag>) -> Result<(), DropCause> {
+        let (id, ether_type) = match taken_out {
+            Some(tag) => (tag.id(), ether_type),
+            None if ether_type.is_vlan_tag() => behind_tag(frame).ok_or(DropCause::Runt)?,
+            None => (0, ether_type),
+        };
+        if !self.vlan.takes(id) {
+            return Err(DropCause::ForeignVlan);
+        }
+        self.check_type(ether_type)
+    }
+
+    fn check_type(&self, ether_type: EtherType) -> Result<(), DropCause> {
+        if self.ether_types.is_empty() || self.ether_types.contains(&ether_type) {
+            return Ok(());
+        }
+        Err(DropCause::ForeignProtocol)
+    }
+
+    fn parse_without_header(&self, packet: &[u8]) -> Result<Parsed, DropCause> {
+        let first = *packet.first().ok_or(DropCause::Runt)?;
+        let protocol = EtherType::from_ip_version(first).ok_or(DropCause::UnknownVersion)?;
+        self.check_type(protocol)?;
+        Ok(Parsed { protocol, header_len: 0 })
+    }
 }
 
-fn parse_without_header(packet: &[u8]) -> Result<Parsed, DropCause> {
-    let first = *packet.first().ok_or(DropCause::Runt)?;
-    let protocol = EtherType::from_ip_version(first).ok_or(DropCause::UnknownVersion)?;
-    Ok(Parsed { protocol, header_len: 0 })
+/// The VLAN identifier in a frame, and the type behind the tag; `None` if the frame ends in the tag.
+fn behind_tag(frame: &[u8]) -> Option<(u16, EtherType)> {
+    let &[t0, t1, hi, lo] = frame.get(HEADER_LEN..)?.first_chunk::<VLAN_TAG_LEN>()?;
+    let tag = VlanTag { tpid: 0, tci: u16::from_be_bytes([t0, t1]) };
+    Some((tag.id(), EtherType(u16::from_be_bytes([hi, lo]))))
 }
 
 #[cfg(test)]
@@ -110,7 +150,8 @@ mod tests {
     const OWN: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 1]);
     const OTHER: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 9]);
 
-    const FILTER: Filter = Filter { ethernet: true, promiscuous: false, address: OWN, vnet_header_len: 0 };
+    const FILTER: RxFilter =
+        RxFilter { ethernet_header: true, promiscuous: false, address: OWN, ether_types: &[], vlan: VlanFilter::Any };
 
     fn frame_to(destination: LinkAddress) -> [u8; HEADER_LEN] {
         EthernetHeader { destination, source: OTHER, ether_type: EtherType(0x88b5) }.to_bytes()
@@ -119,44 +160,95 @@ mod tests {
     #[test]
     fn own_and_group_addresses_are_accepted_whatever_the_protocol() {
         for address in [OWN, LinkAddress::BROADCAST, LinkAddress([1, 0, 0x5e, 0, 0, 1])] {
-            let parsed = FILTER.parse(&frame_to(address));
+            let parsed = FILTER.parse(&frame_to(address), None);
             assert_eq!(parsed, Ok(Parsed { protocol: EtherType(0x88b5), header_len: 14 }));
         }
     }
 
     #[test]
     fn foreign_address_is_dropped_unless_promiscuous() {
-        assert_eq!(FILTER.parse(&frame_to(OTHER)), Err(DropCause::ForeignAddress));
-        let promiscuous = Filter { promiscuous: true, ..FILTER };
-        assert!(promiscuous.parse(&frame_to(OTHER)).is_ok());
+        assert_eq!(FILTER.parse(&frame_to(OTHER), None), Err(DropCause::ForeignAddress));
+        let promiscuous = RxFilter { promiscuous: true, ..FILTER };
+        assert!(promiscuous.parse(&frame_to(OTHER), None).is_ok());
     }
 
     #[test]
     fn every_length_below_the_header_is_a_runt() {
         let frame = frame_to(OWN);
         for len in 0..HEADER_LEN {
-            assert_eq!(FILTER.parse(&frame[..len]), Err(DropCause::Runt), "{len} bytes");
+            assert_eq!(FILTER.parse(&frame[..len], None), Err(DropCause::Runt), "{len} bytes");
         }
     }
 
     #[test]
     fn version_nibble_names_the_protocol_without_header() {
-        let filter = Filter { ethernet: false, ..FILTER };
+        let filter = RxFilter { ethernet_header: false, ..FILTER };
         for first in 0..=u8::MAX {
             let expected = match first >> 4 {
                 4 => Ok(EtherType::IPV4),
                 6 => Ok(EtherType::IPV6),
                 _ => Err(DropCause::UnknownVersion),
             };
-            assert_eq!(filter.parse(&[first]).map(|p| p.protocol), expected);
+            assert_eq!(filter.parse(&[first], None).map(|p| p.protocol), expected);
         }
-        assert_eq!(filter.parse(&[]), Err(DropCause::Runt));
+        assert_eq!(filter.parse(&[], None), Err(DropCause::Runt));
     }
 
     #[test]
     fn truncated_frame_is_dropped_even_if_it_would_be_ours() {
         let mut bytes = frame_to(OWN);
         let frame = RxFrame { meta: RxMeta::new(bytes.len() + 1), bytes: &mut bytes };
-        assert_eq!(FILTER.accept(frame).map_err(|dropped| dropped.cause).err(), Some(DropCause::Truncated));
+        assert_eq!(
+            Filter { rx: FILTER, vnet_header_len: 0 }.accept(frame).map_err(|dropped| dropped.cause).err(),
+            Some(DropCause::Truncated)
+        );
+    }
+
+    const TAG: VlanTag = VlanTag { tpid: 0x8100, tci: 0xe005 };
+
+    fn tagged(tci: u16, ether_type: EtherType) -> std::vec::Vec<u8> {
+        let header = EthernetHeader { destination: OWN, source: OTHER, ether_type: EtherType::VLAN }.to_bytes();
+        [&header[..], &tci.to_be_bytes(), &ether_type.0.to_be_bytes()].concat()
+    }
+
+    #[test]
+    fn only_the_protocols_asked_for_are_accepted_also_behind_a_tag() {
+        let filter = RxFilter { ether_types: &[EtherType::ARP, EtherType(0x88b5)], ..FILTER };
+        assert!(filter.parse(&frame_to(OWN), None).is_ok());
+        assert!(filter.parse(&tagged(7, EtherType::ARP), None).is_ok());
+        assert_eq!(filter.parse(&tagged(7, EtherType::IPV6), None), Err(DropCause::ForeignProtocol));
+        let ip = RxFilter { ethernet_header: false, ether_types: &[EtherType::IPV6], ..FILTER };
+        assert!(ip.parse(&[0x60], None).is_ok());
+        assert_eq!(ip.parse(&[0x45], None), Err(DropCause::ForeignProtocol));
+    }
+
+    #[test]
+    fn vlan_is_that_of_the_tag_wherever_it_is() {
+        let (none, five) =
+            (RxFilter { vlan: VlanFilter::Untagged, ..FILTER }, RxFilter { vlan: VlanFilter::Id(5), ..FILTER });
+        let (plain, inside) = (frame_to(OWN), tagged(0x1005, EtherType::IPV4));
+        assert_eq!(none.parse(&plain, Some(TAG)), Err(DropCause::ForeignVlan));
+        assert_eq!(none.parse(&inside, None), Err(DropCause::ForeignVlan));
+        assert_eq!(five.parse(&plain, None), Err(DropCause::ForeignVlan));
+        assert_eq!(five.parse(&inside, Some(VlanTag { tci: 6, ..TAG })), Err(DropCause::ForeignVlan), "the outer one");
+        assert!(none.parse(&plain, None).is_ok() && five.parse(&plain, Some(TAG)).is_ok());
+        assert!(five.parse(&inside, None).is_ok());
+    }
+
+    #[test]
+    fn tag_of_priority_only_is_no_vlan() {
+        let none = RxFilter { vlan: VlanFilter::Untagged, ..FILTER };
+        assert!(none.parse(&tagged(0xe000, EtherType::IPV4), None).is_ok());
+        assert!(none.parse(&frame_to(OWN), Some(VlanTag { tci: 0xe000, ..TAG })).is_ok());
+    }
+
+    #[test]
+    fn frame_that_ends_in_its_tag_is_a_runt_where_the_tag_matters() {
+        let frame = tagged(5, EtherType::IPV4);
+        for len in HEADER_LEN..frame.len() {
+            let five = RxFilter { vlan: VlanFilter::Id(5), ..FILTER };
+            assert_eq!(five.parse(&frame[..len], None), Err(DropCause::Runt));
+            assert!(FILTER.parse(&frame[..len], None).is_ok());
+        }
     }
 }

@@ -3,6 +3,18 @@ use core::time::Duration;
 use crate::io::{RxQueue, Wake};
 
 /// When a receiver that has run dry looks again. Waking up costs more than anything else a frame takes.
+///
+/// How long a frame that comes after a rest takes from the sender to the dispatcher, over a veth pair between two threads (Linux 6.18, two busy
+/// processors, 300 frames; the test `waking` prints it for any machine):
+///
+/// | policy | median | 99 of 100 within |
+/// |---|---|---|
+/// | `Prompt` | 11 to 13 µs | 24 to 71 µs |
+/// | `Coalesce`, 200 µs | 308 µs | 366 µs |
+/// | `Coalesce`, 1 ms | 1.11 ms | 4 to 7 ms |
+/// | `BusyPoll`, 20,000 | 19 to 20 µs | 27 µs to 4 ms |
+///
+/// `BusyPoll` shows what it costs where it has no processor of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WakePolicy {
     /// As soon as there is a frame. Adds no delay.
@@ -14,8 +26,8 @@ pub enum WakePolicy {
         /// How long to let frames gather.
         max_delay: Duration,
     },
-    /// At once, without a call that sleeps, `budget` times in a row; then as [`WakePolicy::Prompt`]. Adds the least delay and keeps a processor
-    /// busy.
+    /// At once, without a call that sleeps, `budget` times in a row; then as [`WakePolicy::Prompt`]. Adds the least delay where it has a
+    /// processor of its own, which it keeps busy.
     BusyPoll {
         /// How many polls may find nothing before the receiver sleeps.
         budget: u32,

@@ -66,6 +66,14 @@ impl EtherType {
     pub const VLAN: Self = Self(0x8100);
     /// Internet Protocol version 6 (RFC 2464).
     pub const IPV6: Self = Self(0x86dd);
+    /// Service VLAN tag (IEEE 802.1ad).
+    pub const SERVICE_VLAN: Self = Self(0x88a8);
+
+    /// True for the types of VLAN tags: the type of the packet stands behind the tag.
+    #[must_use]
+    pub const fn is_vlan_tag(self) -> bool {
+        matches!(self, Self::VLAN | Self::SERVICE_VLAN)
+    }
 
     /// The protocol of a packet without link header, by the version nibble of its first byte; `None` if that is neither 4 nor 6.
     #[must_use]

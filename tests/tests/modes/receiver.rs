@@ -10,7 +10,7 @@ use fdlink_linux::{DispatchMode, FdOptions, RingOptions, RingVersion, Runner, en
 use fdlink_tests::support::{Cable, FdRunner, plain};
 
 use crate::Delivered;
-use crate::traffic::{FRAME_LIMIT, Fate, Frame};
+use crate::traffic::{FRAME_LIMIT, Fate, Frame, with_tag};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -22,21 +22,39 @@ pub(crate) enum Mode {
     RingOfTheOrigin,
     Fanout,
     FanoutOfRings,
+    /// With the tags put back.
+    RecvmmsgTagged,
+    RingV2Tagged,
+    RingV3Tagged,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Readv, Self::Recvmmsg, Self::RingV1, Self::RingV2, Self::RingV3, Self::Fanout, Self::FanoutOfRings];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Readv,
+        Self::Recvmmsg,
+        Self::RingV1,
+        Self::RingV2,
+        Self::RingV3,
+        Self::Fanout,
+        Self::FanoutOfRings,
+        Self::RecvmmsgTagged,
+        Self::RingV2Tagged,
+        Self::RingV3Tagged,
+    ];
 
     fn options(self) -> FdOptions {
-        let ring = |ring| FdOptions { dispatch_mode: Some(DispatchMode::PacketMmap), ring, ..FdOptions::default() };
-        let socket = |mode| FdOptions { dispatch_mode: Some(mode), ..FdOptions::default() };
+        let socket = |mode| FdOptions {
+            dispatch_mode: Some(mode),
+            reinsert_vlan_tag: self.restores_tags(),
+            ..FdOptions::default()
+        };
+        let ring = |ring| FdOptions { ring, ..socket(DispatchMode::PacketMmap) };
         match self {
             Self::Readv => socket(DispatchMode::Readv),
-            Self::Recvmmsg | Self::Fanout => socket(DispatchMode::RecvMmsg),
+            Self::Recvmmsg | Self::RecvmmsgTagged | Self::Fanout => socket(DispatchMode::RecvMmsg),
             Self::RingV1 => ring(RingOptions { version: RingVersion::V1, ..RingOptions::V2 }),
-            Self::RingV2 | Self::FanoutOfRings => ring(RingOptions::V2),
-            Self::RingV3 => ring(RingOptions::V3),
+            Self::RingV2 | Self::RingV2Tagged | Self::FanoutOfRings => ring(RingOptions::V2),
+            Self::RingV3 | Self::RingV3Tagged => ring(RingOptions::V3),
             Self::RingOfTheOrigin => ring(RingOptions::ORIGIN),
         }
     }
@@ -57,9 +75,18 @@ impl Mode {
         !matches!(self, Self::Readv)
     }
 
-    /// The other modes have no place for the tag that the kernel takes out.
+    /// The others have no place for the tag that the kernel takes out.
     const fn tells_tags(self) -> bool {
-        matches!(self, Self::RingV2 | Self::RingV3 | Self::FanoutOfRings)
+        matches!(self, Self::Recvmmsg | Self::RingV2 | Self::RingV3 | Self::Fanout | Self::FanoutOfRings)
+    }
+
+    const fn restores_tags(self) -> bool {
+        matches!(self, Self::RecvmmsgTagged | Self::RingV2Tagged | Self::RingV3Tagged)
+    }
+
+    /// Bytes that a frame has more than without its tag.
+    fn added(self, frame: &Frame) -> usize {
+        if self.restores_tags() { frame.wire.len() - frame.untagged().len() } else { 0 }
     }
 }
 
@@ -90,7 +117,11 @@ impl Receiver {
         assert!(endpoint.queues().iter().all(|queue| queue.counters().rx.is_balanced()), "{mode}: {rx:?}");
         assert_eq!(rx.received, sent.len(), "{mode}");
         assert_eq!(rx.drops, drops(sent), "{mode}: by cause");
-        assert_eq!(rx.received_bytes, sent.iter().map(kept).sum::<usize>(), "{mode}: bytes");
+        assert_eq!(
+            rx.received_bytes,
+            sent.iter().map(|frame| kept(frame) + self.mode.added(frame)).sum::<usize>(),
+            "{mode}: bytes"
+        );
         assert_eq!(rx.truncated_bytes, truncated_bytes(sent, self.mode), "{mode}: bytes that were cut");
         assert!(self.recorders.iter().all(|recorder| recorder.count() > 0), "{mode}: a socket of the group idles");
         assert_same(self.mode, seed, &union(&self.recorders), expected);
@@ -111,6 +142,7 @@ fn assert_same(mode: Mode, seed: u64, delivered: &Delivered, expected: &Delivere
     assert!(delivered.keys().eq(expected.keys()), "{mode:?}, seed {seed:#x}: other flows");
     for (flow, frames) in expected {
         let delivered = &delivered[flow];
+        let frames = &frames.iter().map(|(bytes, tag)| on_arrival(mode, bytes, *tag)).collect::<Vec<_>>();
         let bytes = |frames: &[(Vec<u8>, _)]| frames.iter().map(|(bytes, _)| bytes.clone()).collect::<Vec<_>>();
         assert_eq!(delivered.len(), frames.len(), "{mode:?}, seed {seed:#x}: flow {flow:?}");
         assert!(
@@ -118,8 +150,15 @@ fn assert_same(mode: Mode, seed: u64, delivered: &Delivered, expected: &Delivere
             "{mode:?}, seed {seed:#x}: flow {flow:?} has other frames, or another order"
         );
         let tags = |frames: &[(_, Option<VlanTag>)]| frames.iter().map(|(_, tag)| *tag).collect::<Vec<_>>();
-        let told = if mode.tells_tags() { tags(frames) } else { vec![None; frames.len()] };
-        assert_eq!(tags(delivered), told, "{mode:?}, seed {seed:#x}: flow {flow:?}");
+        assert_eq!(tags(delivered), tags(frames), "{mode:?}, seed {seed:#x}: flow {flow:?}");
+    }
+}
+
+/// The tag is beside the frame, in it, or lost.
+fn on_arrival(mode: Mode, untagged: &[u8], tag: Option<VlanTag>) -> (Vec<u8>, Option<VlanTag>) {
+    match tag {
+        Some(tag) if mode.restores_tags() => (with_tag(untagged, tag), None),
+        tag => (untagged.to_vec(), tag.filter(|_| mode.tells_tags())),
     }
 }
 
@@ -137,7 +176,8 @@ fn kept(frame: &Frame) -> usize {
 
 fn truncated_bytes(sent: &[Frame], mode: Mode) -> usize {
     let truncated = sent.iter().filter(|frame| frame.fate() == Fate::Truncated);
-    truncated.map(|frame| if mode.tells_lengths() { frame.untagged().len() } else { FRAME_LIMIT + 1 }).sum()
+    let told = |frame: &Frame| if mode.tells_lengths() { frame.untagged().len() } else { FRAME_LIMIT + 1 };
+    truncated.map(|frame| told(frame) + mode.added(frame)).sum()
 }
 
 /// Keeps frames by source address, in order. Clones keep them in the same place.

@@ -62,10 +62,13 @@ fn frame(dice: &mut Dice, number: u32) -> Frame {
     let tag = (dice.below(4) == 0).then(|| VlanTag { tpid: 0x8100, tci: dice.below(0xfff) as u16 });
     let len = length(dice) - HEADER_LEN;
     let (protocol, packet) = if flow.is_multiple_of(4) { other(number, len) } else { udp(flow, number, len) };
-    let tag_bytes = tag.map(|tag| [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat()).unwrap_or_default();
     let source = [2, 0, 0, 0, 7, flow];
-    let wire = [&destination[..], &source, &tag_bytes, &protocol.0.to_be_bytes(), &packet].concat();
-    Frame { wire, tag }
+    let untagged = [&destination[..], &source, &protocol.0.to_be_bytes(), &packet].concat();
+    Frame { wire: tag.map_or_else(|| untagged.clone(), |tag| with_tag(&untagged, tag)), tag }
+}
+
+pub(crate) fn with_tag(untagged: &[u8], tag: VlanTag) -> Vec<u8> {
+    [&untagged[..12], &tag.tpid.to_be_bytes(), &tag.tci.to_be_bytes(), &untagged[12..]].concat()
 }
 
 /// Of the frame without its tag: mostly short, often right at the limit, now and then far above.

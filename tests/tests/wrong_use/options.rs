@@ -1,9 +1,10 @@
 //! Options that cannot work.
 
+use fdlink_core::io::{Offloads, VlanFilter};
 use fdlink_core::{ConfigError, GsoSupport, LinkAddress, Options, UnsupportedOption};
-use fdlink_linux::{DispatchMode, FdIo, FdOptions, SetupError, endpoint, injectable};
+use fdlink_linux::{DispatchMode, FdIo, FdOptions, RingOptions, RingVersion, SetupError, endpoint, injectable};
 use fdlink_tests::support::{
-    Collector, MODES, Tap, Trials, attach_in, datagram, drain, in_mode, plain, seqpacket, to_own, until,
+    Cable, Collector, MODES, Tap, Trials, attach_in, datagram, drain, in_mode, plain, seqpacket, to_own, until,
 };
 
 use crate::{assert_says, assert_text_has};
@@ -20,6 +21,9 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.with_tap(recvmmsg_on_a_tap);
     trials.with_tap(recvmmsg_on_a_tap_with_fallback_is_readv);
     trials.anywhere(options_of_later_versions);
+    trials.anywhere(vlan_that_cannot_be);
+    trials.in_namespaces(vlan_where_tags_are_lost);
+    trials.in_namespaces(tags_in_frames_that_a_header_counts_through);
 }
 
 fn mtu_of_zero() {
@@ -122,6 +126,49 @@ fn options_of_later_versions() {
     for (options, option) in cases {
         refused(options, ConfigError::Unsupported(option), &[option.name(), "not supported", "default"]);
     }
+}
+
+fn vlan_that_cannot_be() {
+    for id in [0, 4095, u16::MAX] {
+        refused(Options { vlan: VlanFilter::Id(id), ..plain() }, ConfigError::VlanId, &["vlan", "1 to 4094"]);
+    }
+    let options = Options { vlan: VlanFilter::Untagged, ethernet_header: false, ..Options::default() };
+    refused(options, ConfigError::VlanWithoutEthernet, &["vlan", "ethernet_header"]);
+}
+
+fn vlan_where_tags_are_lost() {
+    let v1 = RingOptions { version: RingVersion::V1, ..RingOptions::V2 };
+    let cases = [
+        (in_mode(DispatchMode::Readv), true),
+        (in_mode(DispatchMode::RecvMmsg), false),
+        (FdOptions { ring: v1, ..in_mode(DispatchMode::PacketMmap) }, true),
+    ];
+    let cable = Cable::new();
+    for (fd_options, auxdata) in cases {
+        let socket = || cable.socket_with(|socket| socket.auxdata(auxdata));
+        let vlan = Options { vlan: VlanFilter::Id(5), ..plain() };
+        assert_tags_are_lost(endpoint([socket()], vlan, &fd_options).err(), "vlan");
+        let reinsert = FdOptions { reinsert_vlan_tag: true, ..fd_options };
+        assert_tags_are_lost(endpoint([socket()], plain(), &reinsert).err(), "reinsert_vlan_tag");
+    }
+    let reinsert = FdOptions { reinsert_vlan_tag: true, ..FdOptions::default() };
+    assert!(endpoint([seqpacket().0], plain(), &reinsert).is_ok(), "nobody takes tags out of these");
+}
+
+fn tags_in_frames_that_a_header_counts_through() {
+    let cable = Cable::new();
+    for mode in [DispatchMode::RecvMmsg, DispatchMode::PacketMmap] {
+        let fd_options = FdOptions { reinsert_vlan_tag: true, offloads: Offloads::CSUM, ..in_mode(mode) };
+        let error = endpoint([cable.socket()], plain(), &fd_options).err().unwrap();
+        assert_text_has(&error, &["reinsert_vlan_tag", "virtio-net header"]);
+    }
+}
+
+#[track_caller]
+fn assert_tags_are_lost(error: Option<SetupError>, culprit: &str) {
+    let error = error.unwrap();
+    assert!(matches!(error, SetupError::Unavailable { option, .. } if option == culprit), "{error:?}");
+    assert_text_has(&error, &[culprit, "VLAN tags", "PACKET_AUXDATA"]);
 }
 
 #[track_caller]

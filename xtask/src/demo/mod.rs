@@ -61,7 +61,7 @@ enum Mode {
     Readv,
     #[value(name = "recvmmsg")]
     RecvMmsg,
-    #[value(name = "packet_mmap")]
+    #[value(name = "ring", alias = "packet_mmap")]
     PacketMmap,
 }
 

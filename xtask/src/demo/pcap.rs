@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fdlink_core::io::{Channel, ErrorKind, Limits, RawIo, RxBatch, RxFrame, RxQueue, TxFrame, TxQueue, Wake};
+use fdlink_core::io::{Channel, ErrorKind, Limits, RawIo, RxBatch, RxFilter, RxFrame, RxQueue, TxFrame, TxQueue, Wake};
 
 /// What the frames start with (<https://www.tcpdump.org/linktypes.html>).
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +152,10 @@ impl<Tx: TxQueue> TxQueue for Trace<'_, Tx> {
 
     fn wait(&self, refused: ErrorKind, timeout: Duration) -> Result<Wake, Self::Error> {
         self.io.wait(refused, timeout)
+    }
+
+    fn set_rx_filter(&self, filter: &RxFilter) -> Result<bool, Self::Error> {
+        self.io.set_rx_filter(filter)
     }
 }
 
