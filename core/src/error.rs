@@ -25,6 +25,8 @@ pub enum ConfigError {
     AddressWithoutEthernet,
     /// `rx_budget`: zero.
     RxBudgetZero,
+    /// `processor_backlog`: zero.
+    ProcessorBacklogZero,
     /// The option is not supported by this version.
     Unsupported(UnsupportedOption),
 }
@@ -41,8 +43,6 @@ pub enum UnsupportedOption {
     TxChecksumOffload,
     /// `rx_checksum_offload`.
     RxChecksumOffload,
-    /// `processors_per_channel` above 1.
-    ProcessorsPerChannel,
     /// `save_restore`.
     SaveRestore,
 }
@@ -56,7 +56,6 @@ impl UnsupportedOption {
             Self::Gro => "gro",
             Self::TxChecksumOffload => "tx_checksum_offload",
             Self::RxChecksumOffload => "rx_checksum_offload",
-            Self::ProcessorsPerChannel => "processors_per_channel",
             Self::SaveRestore => "save_restore",
         }
     }
@@ -74,6 +73,7 @@ impl fmt::Display for ConfigError {
             Self::GroupAddress => f.write_str("address: the group bit is set; an endpoint needs a unicast address"),
             Self::AddressWithoutEthernet => f.write_str("address: needs ethernet_header"),
             Self::RxBudgetZero => f.write_str("rx_budget: must not be zero"),
+            Self::ProcessorBacklogZero => f.write_str("processor_backlog: must not be zero"),
             Self::Unsupported(option) => {
                 write!(f, "{}: not supported by this version; leave it at its default", option.name())
             }

@@ -1,13 +1,16 @@
 //! From a queue to the dispatcher.
 
+pub mod handoff;
 mod parse;
 mod receiver;
+mod steer;
 mod tally;
 mod wake;
 
 pub(crate) use parse::Filter;
 pub use parse::Parsed;
 pub use receiver::{Ended, Receiver};
+pub use steer::Steering;
 pub(crate) use tally::Tally;
 pub(crate) use wake::Waiter;
 pub use wake::WakePolicy;
