@@ -12,7 +12,7 @@ mod handoff;
 use std::sync::Arc;
 
 use fdlink_core::{EtherType, LinkEvent, NetworkDispatcher, RxPacket};
-use fdlink_core::{dispatcher, io, packet, wire};
+use fdlink_core::{dispatcher, io, offload, packet, wire};
 use shuttle::sync::MutexGuard;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread::{self, Thread};

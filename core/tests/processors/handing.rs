@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use fdlink_core::io::{RxMeta, VlanTag};
 use fdlink_core::rx::handoff::{Block, Handoff, HandoffClosed, Processor, Record};
-use fdlink_core::{EtherType, LinkEvent, NetworkDispatcher, RxPacket};
+use fdlink_core::{ChecksumState, EtherType, LinkEvent, NetworkDispatcher, Offload, RxPacket};
 use proptest::prelude::*;
 
 /// Everything that a dispatcher is told, in order.
 #[derive(Debug, Clone, PartialEq)]
 enum Told {
-    Packet { protocol: EtherType, header: Vec<u8>, payload: Vec<u8>, meta: RxMeta },
+    Packet { protocol: EtherType, header: Vec<u8>, payload: Vec<u8>, offload: Offload, meta: RxMeta },
     EndOfBatch,
     Event(LinkEvent),
 }
@@ -21,7 +21,7 @@ struct Log(Vec<Told>);
 impl NetworkDispatcher for Log {
     fn deliver(&mut self, protocol: EtherType, packet: RxPacket<'_>) {
         let (header, payload, meta) = (packet.link_header().to_vec(), packet.payload().to_vec(), *packet.meta());
-        self.0.push(Told::Packet { protocol, header, payload, meta });
+        self.0.push(Told::Packet { protocol, header, payload, offload: packet.offload(), meta });
     }
 
     fn notify(&mut self, event: LinkEvent) {
@@ -65,12 +65,14 @@ fn packet_comes_out_as_it_went_in() {
     meta.vlan = Some(VlanTag { tpid: 0x8100, tci: 7 });
     meta.rx_hash = Some(99);
     let mut feed = handoff.feed(|| {});
-    feed.deliver(EtherType::IPV6, RxPacket::new(&mut b"link header and payload".to_vec(), 11, meta));
+    let offload = Offload { checksum: ChecksumState::Partial { start: 40, offset: 16 }, gso: None };
+    let mut frame = b"link header and payload".to_vec();
+    feed.deliver(EtherType::IPV6, RxPacket::new(&mut frame, 11, meta).with_offload(offload));
     feed.end_of_batch();
     let mut log = Log::default();
     assert_eq!(processor.poll(&mut log), Ok(1));
     let (header, payload) = (b"link header".to_vec(), b" and payload".to_vec());
-    assert_eq!(log.0, [Told::Packet { protocol: EtherType::IPV6, header, payload, meta }, Told::EndOfBatch]);
+    assert_eq!(log.0, [Told::Packet { protocol: EtherType::IPV6, header, payload, offload, meta }, Told::EndOfBatch]);
     assert_eq!(processor.poll(&mut log), Ok(0), "once");
 }
 
