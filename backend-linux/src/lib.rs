@@ -44,6 +44,7 @@
 //! ```text
 //! fd ─► readv.rs | recvmmsg.rs ─► slots.rs ┐
 //! fd ─► rx_ring.rs ───────────────────────┴► rx.rs (lent) ─► fdlink_core ─► dispatcher    runner.rs: the thread
+//!                                                               └► by flow ─► dispatcher   processors.rs: more threads
 //! packet ─► fdlink_core ─► send.rs (sendmmsg | writev) ─► fd                              wait.rs: poll and stop
 //! ```
 
@@ -61,6 +62,7 @@ mod kernel_filter;
 mod mode;
 pub mod packet;
 pub mod probe;
+mod processors;
 mod readv;
 mod recvmmsg;
 mod ring_options;

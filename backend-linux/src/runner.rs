@@ -1,13 +1,28 @@
 use core::fmt;
 use std::any::Any;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use fdlink_core::io::RawIo;
-use fdlink_core::{Ended, Endpoint, LinkEndpoint, LinkEvent, NetworkDispatcher, Queue, StateError};
+use fdlink_core::{
+    Ended, Endpoint, FlowHasher, LinkEndpoint, LinkEvent, NetworkDispatcher, Options, Queue, Receiver, ReceiverError,
+    StateError,
+};
 use rustix::io::Errno;
 
+use crate::processors::{BacklogSize, Panicked, Processors};
+
 /// Receives from every queue of an endpoint, each on a thread of its own (`fdlink-rx-0`, …), as the origin's `Attach` does.
+///
+/// With [`Options::processors_per_channel`] above 1, packets are spread by flow over that many threads for each queue (`fdlink-proc-0-0`,
+/// `fdlink-proc-0-1`, …), each with a dispatcher of its own:
+///
+/// - The packets of one flow go to one processor and keep their order; those that have no flow go to the first.
+/// - [`Options::processor_backlog`] packets may wait for a processor; what comes on top is dropped as
+///   [`DropCause::BacklogFull`](fdlink_core::DropCause::BacklogFull). A packet counts as delivered when it was handed over.
+/// - Each processor is told every [`LinkEvent`], behind the packets that came before; the end once, as the last.
+/// - The receiver of a queue is back, and the queue has ended, when its processors have delivered all that was handed over.
 ///
 /// Dropping it detaches the endpoint and joins the threads.
 ///
@@ -42,8 +57,10 @@ use rustix::io::Errno;
 /// ```
 pub struct Runner<IO: RawIo, Q: AsRef<[Queue<IO>]>> {
     endpoint: Arc<Endpoint<IO, Q>>,
-    threads: Vec<JoinHandle<Ended<IO::Error>>>,
+    threads: Vec<JoinHandle<QueueEnd<IO>>>,
 }
+
+type QueueEnd<IO> = Result<Ended<<IO as RawIo>::Error>, Panicked>;
 
 /// Why receive threads could not be started, or how one went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +68,14 @@ pub struct Runner<IO: RawIo, Q: AsRef<[Queue<IO>]>> {
 pub enum RunnerError {
     /// The endpoint cannot be attached now.
     State(StateError),
-    /// A thread could not be started; none is left running.
+    /// A thread, or memory for what waits for it, could not be had; none is left running.
     Spawn(Errno),
-    /// A dispatcher panicked. The other threads ended as they should.
+    /// A dispatcher panicked. The other threads ended as they should; what was for a processor that is gone was dropped and counted.
     Panicked {
         /// The number of the queue.
         queue: usize,
+        /// The number of the processor behind it; 0 where there is only one.
+        processor: usize,
         /// What the dispatcher said.
         message: String,
     },
@@ -66,8 +85,10 @@ impl fmt::Display for RunnerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(error) => error.fmt(f),
-            Self::Spawn(errno) => write!(f, "starting a receive thread: {errno}"),
-            Self::Panicked { queue, message } => write!(f, "the dispatcher of queue {queue} panicked: {message}"),
+            Self::Spawn(errno) => write!(f, "starting a thread: {errno}"),
+            Self::Panicked { queue, processor, message } => {
+                write!(f, "the dispatcher of queue {queue}, processor {processor}, panicked: {message}")
+            }
         }
     }
 }
@@ -83,7 +104,8 @@ where
     IO::Error: Send,
     Q: AsRef<[Queue<IO>]> + Send + Sync + 'static,
 {
-    /// Attaches `endpoint` and starts a thread for each queue, with the dispatcher that `dispatcher` makes for it.
+    /// Attaches `endpoint` and starts its threads, with the dispatcher that `dispatcher` makes for each queue. With several processors it is
+    /// called for each of them.
     ///
     /// # Errors
     ///
@@ -95,14 +117,56 @@ where
     where
         D: NetworkDispatcher + Send + 'static,
     {
+        Self::attach_processors(endpoint, |queue, _processor| dispatcher(queue))
+    }
+
+    /// As [`attach`](Runner::attach), for dispatchers that differ by the number of the processor behind the queue too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`attach`](Runner::attach).
+    pub fn attach_processors<D>(
+        endpoint: Arc<Endpoint<IO, Q>>,
+        mut dispatcher: impl FnMut(usize, usize) -> D,
+    ) -> Result<Self, RunnerError>
+    where
+        D: NetworkDispatcher + Send + 'static,
+    {
         endpoint.attach().map_err(RunnerError::State)?;
         // From here on, dropping `runner` undoes everything.
         let mut runner = Self { endpoint, threads: Vec::new() };
+        let hasher = flow_hasher(runner.endpoint.options());
         for queue in 0..runner.endpoint.queues().len() {
-            let thread = spawn(Arc::clone(&runner.endpoint), queue, dispatcher(queue)).map_err(RunnerError::Spawn)?;
-            runner.threads.push(thread);
+            let thread = runner.spawn(queue, hasher, |processor| dispatcher(queue, processor));
+            runner.threads.push(thread.map_err(RunnerError::Spawn)?);
         }
         Ok(runner)
+    }
+
+    /// Starts the threads of a queue.
+    fn spawn<D>(
+        &self,
+        queue: usize,
+        hasher: FlowHasher,
+        mut dispatcher: impl FnMut(usize) -> D,
+    ) -> Result<JoinHandle<QueueEnd<IO>>, Errno>
+    where
+        D: NetworkDispatcher + Send + 'static,
+    {
+        let endpoint = Arc::clone(&self.endpoint);
+        let count = endpoint.options().processors_per_channel;
+        if count <= 1 {
+            let dispatcher = dispatcher(0);
+            return start(queue, move || Ok(run(&mut endpoint.receiver(queue), dispatcher)));
+        }
+        let size = backlog_size(&endpoint, queue);
+        let processors = Processors::spawn(queue, (0..count).map(dispatcher), size)?;
+        start(queue, move || {
+            // Back only behind the processors, so that the endpoint is not drained before.
+            let mut receiver = endpoint.receiver(queue);
+            let ended = run(&mut receiver, processors.steering(hasher));
+            processors.finish().map(|()| ended)
+        })
     }
 }
 
@@ -135,9 +199,8 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Runner<IO, Q> {
     /// Joins all, also behind one that panicked.
     fn join(&mut self) -> Result<Vec<Ended<IO::Error>>, RunnerError> {
         let ends: Vec<_> = self.threads.drain(..).map(JoinHandle::join).collect();
-        let ends = ends.into_iter().enumerate();
-        ends.map(|(queue, end)| end.map_err(|panic| RunnerError::Panicked { queue, message: message(&*panic) }))
-            .collect()
+        let ends = ends.into_iter().map(|end| end.unwrap_or_else(|panic| Err(Panicked { processor: 0, panic })));
+        ends.enumerate().map(|(queue, end)| end.map_err(|panicked| panicked.at(queue))).collect()
     }
 }
 
@@ -149,30 +212,43 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Drop for Runner<IO, Q> {
     }
 }
 
-fn spawn<IO, Q, D>(
-    endpoint: Arc<Endpoint<IO, Q>>,
-    queue: usize,
-    mut dispatcher: D,
-) -> Result<JoinHandle<Ended<IO::Error>>, Errno>
-where
-    IO: RawIo + 'static,
-    IO::Rx: Send,
-    IO::Tx: Send + Sync,
-    IO::Stop: Send + Sync,
-    IO::Error: Send,
-    Q: AsRef<[Queue<IO>]> + Send + Sync + 'static,
-    D: NetworkDispatcher + Send + 'static,
-{
-    let thread = Builder::new().name(format!("fdlink-rx-{queue}"));
-    let spawned = thread.spawn(move || match endpoint.receiver(queue) {
-        Ok(mut receiver) => receiver.run(&mut dispatcher),
+/// Without a seed of the caller, a random one.
+fn flow_hasher(options: &Options) -> FlowHasher {
+    // Where the standard library has its secrets from: the system, without an error to handle.
+    let random = RandomState::new();
+    let seed = options.flow_seed.unwrap_or_else(|| [random.hash_one(0), random.hash_one(1)]);
+    FlowHasher::new(seed).symmetric(options.symmetric_flow_hash)
+}
+
+fn backlog_size<IO: RawIo, Q: AsRef<[Queue<IO>]>>(endpoint: &Endpoint<IO, Q>, queue: usize) -> BacklogSize {
+    let frame_len = endpoint.queues().get(queue).map_or(0, |queue| queue.limits().max_frame_len);
+    BacklogSize { packets: endpoint.options().processor_backlog, frame_len }
+}
+
+fn start<R: Send + 'static>(queue: usize, body: impl FnOnce() -> R + Send + 'static) -> Result<JoinHandle<R>, Errno> {
+    let spawned = Builder::new().name(format!("fdlink-rx-{queue}")).spawn(body);
+    spawned.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
+}
+
+/// The body of a receive thread.
+fn run<IO: RawIo>(
+    receiver: &mut Result<Receiver<'_, IO>, ReceiverError>,
+    mut dispatcher: impl NetworkDispatcher,
+) -> Ended<IO::Error> {
+    match receiver {
+        Ok(receiver) => receiver.run(&mut dispatcher),
         // Detached before the thread came to run.
         Err(_) => {
             dispatcher.notify(LinkEvent::Detached);
             Ended::Detached
         }
-    });
-    spawned.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
+    }
+}
+
+impl Panicked {
+    fn at(&self, queue: usize) -> RunnerError {
+        RunnerError::Panicked { queue, processor: self.processor, message: message(&*self.panic) }
+    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

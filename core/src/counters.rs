@@ -30,11 +30,14 @@ pub enum DropCause {
     Kernel,
     /// Its virtio-net header asks for what cannot be done to it ([`VnetError`](crate::wire::vnet::VnetError)).
     VnetHeader,
+    /// Given up behind the queue, for want of room: [`Options::processor_backlog`](crate::Options::processor_backlog) packets waited for
+    /// the processor of its flow, or the dispatcher said so at the [end of a batch](crate::NetworkDispatcher::end_of_batch).
+    BacklogFull,
 }
 
 impl DropCause {
     /// Every cause, in the order of [`RxCounters::drops`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Runt,
         Self::ForeignAddress,
         Self::ForeignProtocol,
@@ -43,6 +46,7 @@ impl DropCause {
         Self::Truncated,
         Self::Kernel,
         Self::VnetHeader,
+        Self::BacklogFull,
     ];
 }
 
@@ -57,6 +61,7 @@ impl fmt::Display for DropCause {
             Self::Truncated => "truncated",
             Self::Kernel => "kernel",
             Self::VnetHeader => "virtio-net header",
+            Self::BacklogFull => "backlog full",
         })
     }
 }
@@ -129,7 +134,7 @@ pub struct RxCounters {
     pub received: usize,
     /// Their bytes, link header included, as far as they were received.
     pub received_bytes: usize,
-    /// Packets handed to the dispatcher.
+    /// Packets handed to the dispatcher, or to a processor.
     pub delivered: usize,
     /// Frames dropped, by cause in the order of [`DropCause::ALL`].
     pub drops: [usize; DropCause::ALL.len()],
@@ -172,6 +177,16 @@ impl RxCounters {
     pub(crate) fn count_delivered(&mut self, len: usize) {
         self.count_received(len);
         self.delivered += 1;
+    }
+
+    /// Takes back what the dispatcher gave up of the packets that were just counted as delivered.
+    #[inline]
+    pub(crate) fn count_given_up(&mut self, packets: usize) {
+        let given_up = packets.min(self.delivered);
+        self.delivered -= given_up;
+        if let Some(drops) = self.drops.get_mut(DropCause::BacklogFull as usize) {
+            *drops += given_up;
+        }
     }
 }
 

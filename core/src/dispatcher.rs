@@ -17,6 +17,15 @@ pub trait NetworkDispatcher {
     fn notify(&mut self, event: LinkEvent) {
         let _ = event;
     }
+
+    /// Ends a batch: called once behind the last of the packets that were taken together, before the receiver looks for more or waits. What
+    /// was put aside in [`deliver`](NetworkDispatcher::deliver) (frames to send on, threads to wake) is done here, once for many packets.
+    ///
+    /// Returns how many packets of the batch were given up for want of room: the receiver counts them as
+    /// [`DropCause::BacklogFull`](crate::DropCause::BacklogFull) and not as delivered.
+    fn end_of_batch(&mut self) -> usize {
+        0
+    }
 }
 
 impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for &mut D {
@@ -26,6 +35,10 @@ impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for &mut D {
 
     fn notify(&mut self, event: LinkEvent) {
         (**self).notify(event);
+    }
+
+    fn end_of_batch(&mut self) -> usize {
+        (**self).end_of_batch()
     }
 }
 

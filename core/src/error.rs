@@ -31,6 +31,8 @@ pub enum ConfigError {
     VlanWithoutEthernet,
     /// `rx_budget`: zero.
     RxBudgetZero,
+    /// `processor_backlog`: zero.
+    ProcessorBacklogZero,
     /// The option is not supported by this version.
     Unsupported(UnsupportedOption),
 }
@@ -47,8 +49,6 @@ pub enum UnsupportedOption {
     TxChecksumOffload,
     /// `rx_checksum_offload`.
     RxChecksumOffload,
-    /// `processors_per_channel` above 1.
-    ProcessorsPerChannel,
     /// `save_restore`.
     SaveRestore,
 }
@@ -62,7 +62,6 @@ impl UnsupportedOption {
             Self::Gro => "gro",
             Self::TxChecksumOffload => "tx_checksum_offload",
             Self::RxChecksumOffload => "rx_checksum_offload",
-            Self::ProcessorsPerChannel => "processors_per_channel",
             Self::SaveRestore => "save_restore",
         }
     }
@@ -85,6 +84,7 @@ impl fmt::Display for ConfigError {
             Self::VlanId => f.write_str("vlan: an identifier is 1 to 4094"),
             Self::VlanWithoutEthernet => f.write_str("vlan: needs ethernet_header"),
             Self::RxBudgetZero => f.write_str("rx_budget: must not be zero"),
+            Self::ProcessorBacklogZero => f.write_str("processor_backlog: must not be zero"),
             Self::Unsupported(option) => {
                 write!(f, "{}: not supported by this version; leave it at its default", option.name())
             }

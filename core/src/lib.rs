@@ -10,6 +10,8 @@
 //! receive   channel ─► RxQueue::poll: a batch of frames, on loan           io/rx.rs, the backend
 //!             ─► link header, accept? (no ─► counted drop)                 rx/parse.rs
 //!             ─► NetworkDispatcher::deliver                                rx/receiver.rs, dispatcher.rs
+//!                  or Steering: flow key ─► a processor's Feed            wire/flow.rs, rx/steer.rs
+//!                    ─► Handoff: another thread, the Processor            rx/handoff.rs   (full ─► counted drop)
 //!             ─► batch dropped: every slot back to its owner
 //!
 //! transmit  LinkEndpoint::write_packets ─► unfit? (yes ─► refused)         tx/write.rs
@@ -83,6 +85,6 @@ pub use endpoint::{
 pub use error::{ConfigError, ReceiverError, UnsupportedOption, WriteError};
 pub use offload::{ChecksumState, Gso, GsoType, Offload};
 pub use packet::{Packet, Refusal, RxPacket, TxStatus};
-pub use rx::{Ended, Parsed, Receiver, WakePolicy};
+pub use rx::{Ended, Parsed, Receiver, Steering, WakePolicy};
 pub use tx::Written;
-pub use wire::{EtherType, LinkAddress};
+pub use wire::{EtherType, FlowHasher, FlowKey, LinkAddress};

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use fdlink_core::io::Wake;
+use fdlink_core::rx::handoff::{Block, Handoff, Processor, Record};
 use fdlink_core::smoltcp::Device;
-use fdlink_core::{EtherType, LinkEndpoint as _, NetworkDispatcher, Packet, RxPacket, TxStatus};
+use fdlink_core::{EtherType, FlowHasher, LinkEndpoint as _, NetworkDispatcher, Packet, RxPacket, Steering, TxStatus};
 use fdlink_linux::{DispatchMode, FdEndpoint, FdIo, FdOptions, endpoint};
 use fdlink_tests::support::{
-    Cable, MODES, PAIRS, PEER, Pair, Peer, TEST_PROTOCOL, Tap, Trials, attach_in, datagram, marked, plain, seqpacket,
-    to_own, until,
+    Cable, MODES, OWN, PAIRS, PEER, Pair, Peer, TEST_PROTOCOL, Tap, Trials, attach_in, datagram, ethernet, marked,
+    plain, seqpacket, to_own, until,
 };
 use smoltcp::phy::{Device as _, RxToken as _, TxToken as _};
 use smoltcp::time::Instant;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     trials.with_tap(receiving_from_a_tap_allocates_nothing);
     trials.anywhere(waiting_allocates_nothing);
     trials.anywhere(dropping_bad_frames_allocates_nothing);
+    trials.anywhere(handing_to_processors_allocates_nothing);
     trials.anywhere(sending_to_a_socket_allocates_nothing);
     trials.in_namespaces(sending_to_an_interface_allocates_nothing);
     trials.with_tap(sending_to_a_tap_allocates_nothing);
@@ -106,6 +108,42 @@ fn dropping_bad_frames_allocates_nothing() {
         assert_steady(&mut round, &format!("drop, {mode}"));
         assert_eq!(sink.frames, 0);
     }
+}
+
+/// What the threads of a runner do, on one: steer, hand over, work off, and drop what does not fit.
+fn handing_to_processors_allocates_nothing() {
+    for mode in MODES {
+        let (fd, peer) = seqpacket();
+        let endpoint = attach_in(mode, fd, plain());
+        let mut receiver = endpoint.receiver(0).unwrap();
+        let block = || Block::new(vec![0; 8 * 1518], vec![Record::default(); 8]);
+        let handoffs = [Handoff::new(block()), Handoff::new(block())];
+        let mut processors = handoffs.each_ref().map(|handoff| Processor::new(handoff, block()));
+        let mut steering =
+            Steering::new(handoffs.each_ref().map(|handoff| handoff.feed(|| {})), FlowHasher::new([0; 2]));
+        let mut sinks = [Sink::default(), Sink::default()];
+        let frames: Vec<_> = (0..BURST as u16).map(|port| ethernet(OWN, EtherType::IPV4, &udp(port))).collect();
+        let mut round = || {
+            frames.iter().for_each(|frame| peer.try_send(frame).unwrap());
+            let mut taken = 0;
+            while taken < BURST {
+                taken += receiver.poll(&mut steering).expect("the queue lives");
+            }
+            for (processor, sink) in processors.iter_mut().zip(&mut sinks) {
+                assert!(processor.poll(sink).expect("the hand-off is open") > 0);
+            }
+        };
+        assert_steady(&mut round, &format!("processors, {mode}"));
+        let rx = endpoint.counters().rx;
+        assert_eq!(rx.delivered, sinks.iter().map(|sink| sink.frames).sum::<usize>());
+        assert!(rx.is_balanced() && sinks.iter().all(|sink| sink.frames > 0) && rx.dropped_total() > 0, "{rx:?}");
+    }
+}
+
+fn udp(port: u16) -> Vec<u8> {
+    let [p0, p1] = port.to_be_bytes();
+    let header = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1];
+    [&header[..], &[p0, p1, 0, 7, 0, 8, 0, 0]].concat()
 }
 
 fn sending_to_a_socket_allocates_nothing() {

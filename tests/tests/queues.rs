@@ -1,4 +1,4 @@
-//! Endpoints of several descriptors: fanout groups of sockets, TAP interfaces with several queues.
+//! Endpoints of several descriptors: fanout groups of sockets, TAP interfaces with several queues; and of several processors behind each.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "queues/detaching.rs"]
@@ -21,6 +21,8 @@ mod kinds;
 mod ordering;
 #[path = "queues/preconfigured.rs"]
 mod preconfigured;
+#[path = "queues/processors.rs"]
+mod processors;
 
 use std::process::ExitCode;
 
@@ -38,5 +40,6 @@ fn main() -> ExitCode {
     interface::add(&mut trials);
     detaching::add(&mut trials);
     kinds::add(&mut trials);
+    processors::add(&mut trials);
     trials.conclude()
 }

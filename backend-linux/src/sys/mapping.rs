@@ -58,6 +58,12 @@ impl Mapping {
     }
 }
 
+impl AsMut<[u8]> for Mapping {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.bytes_mut()
+    }
+}
+
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: exactly the range that `anonymous` mapped; every slice of it borrowed `self`, so none is left. Unmapping a range that was

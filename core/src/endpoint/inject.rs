@@ -10,7 +10,7 @@ use crate::wire::EtherType;
 
 /// An endpoint into which packets can be put by hand, in both directions (origin: `stack.InjectableLinkEndpoint`).
 pub trait InjectableLinkEndpoint: LinkEndpoint {
-    /// Hands a packet to `dispatcher` as if it had been received, and counts it.
+    /// Hands a packet to `dispatcher` as if it had been received, a batch of its own, and counts it.
     ///
     /// # Errors
     ///
@@ -56,6 +56,8 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> InjectableLinkEndpoint for Endpoint<IO, Q
         let meta = RxMeta::new(packet.len());
         self.shared.injected.lock().rx.count_delivered(packet.len());
         dispatcher.deliver(protocol, RxPacket::new(packet, 0, meta));
+        let given_up = dispatcher.end_of_batch();
+        self.shared.injected.lock().rx.count_given_up(given_up);
         Ok(())
     }
 

@@ -76,6 +76,11 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Endpoint<IO, Q> {
         self.queues.as_ref()
     }
 
+    /// The options it was made with. What was set since ([`set_mtu`](LinkEndpoint::set_mtu) and the like) does not show here.
+    pub const fn options(&self) -> &Options {
+        &self.shared.config.options
+    }
+
     /// Takes the receiver of queue `index` out. It comes back when it is dropped.
     ///
     /// # Errors

@@ -46,8 +46,18 @@ pub struct Options {
     pub tx_checksum_offload: bool,
     /// Take transport checksums of received packets as verified (`RXChecksumOffload`). Not supported.
     pub rx_checksum_offload: bool,
-    /// Workers behind each queue (`ProcessorsPerChannel`). 0 and 1 deliver on the receiving thread; more is not supported.
+    /// Processors behind each queue, over which packets are spread by flow (`ProcessorsPerChannel`). 0 and 1 deliver on the receiving thread.
+    /// More are threads, so they are for whoever has threads: the `Runner` of `fdlink-linux` starts them; a
+    /// [`Receiver`](crate::Receiver) of your own delivers to the dispatcher it is given, which may be a [`Steering`](crate::Steering) over
+    /// [hand-offs](crate::rx::handoff). Default 0.
     pub processors_per_channel: usize,
+    /// Packets that may wait for each processor, besides those it is working off; what comes on top is dropped and counted (the origin queues
+    /// without bound). Default 2048, so that the backlog of a default ring passes whole.
+    pub processor_backlog: usize,
+    /// The secret by which flows are spread over processors. Default `None`: whoever starts them takes a random one.
+    pub flow_seed: Option<[u64; 2]>,
+    /// Both directions of a flow go to the same processor, as a bridge or a firewall wants. Default false.
+    pub symmetric_flow_hash: bool,
     /// Announce [`Capabilities::SAVE_RESTORE`] (`SaveRestore`). Not supported.
     pub save_restore: bool,
     /// Announce [`Capabilities::DISCONNECT_OK`] (`DisconnectOk`). Default false.
@@ -72,6 +82,9 @@ impl Default for Options {
             tx_checksum_offload: false,
             rx_checksum_offload: false,
             processors_per_channel: 0,
+            processor_backlog: 2048,
+            flow_seed: None,
+            symmetric_flow_hash: false,
             save_restore: false,
             disconnect_ok: false,
         }
@@ -145,6 +158,9 @@ impl Config {
         if options.rx_budget == 0 {
             return Err(ConfigError::RxBudgetZero);
         }
+        if options.processor_backlog == 0 {
+            return Err(ConfigError::ProcessorBacklogZero);
+        }
         if !options.ethernet_header && options.address != LinkAddress::ZERO {
             return Err(ConfigError::AddressWithoutEthernet);
         }
@@ -213,7 +229,6 @@ const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {
         Options { gro: true, .. } => UnsupportedOption::Gro,
         Options { tx_checksum_offload: true, .. } => UnsupportedOption::TxChecksumOffload,
         Options { rx_checksum_offload: true, .. } => UnsupportedOption::RxChecksumOffload,
-        Options { processors_per_channel: 2.., .. } => UnsupportedOption::ProcessorsPerChannel,
         Options { save_restore: true, .. } => UnsupportedOption::SaveRestore,
         _ => return Ok(()),
     };

@@ -1,8 +1,10 @@
 //! From a queue to the dispatcher.
 
+pub mod handoff;
 mod parse;
 mod receiver;
 mod split;
+mod steer;
 mod tally;
 mod wake;
 
@@ -10,6 +12,7 @@ pub(crate) use parse::Filter;
 pub use parse::Parsed;
 pub use receiver::{Ended, Receiver};
 pub use split::{Split, complete_checksum};
+pub use steer::Steering;
 pub(crate) use tally::Tally;
 pub(crate) use wake::Waiter;
 pub use wake::WakePolicy;

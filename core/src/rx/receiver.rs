@@ -251,6 +251,9 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
             Err(dropped) => tally.dropped(dropped),
         }
     }
+    if tally.rx.delivered > 0 {
+        tally.rx.count_given_up(dispatcher.end_of_batch());
+    }
     tally.rx.received
 }
 

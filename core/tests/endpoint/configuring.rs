@@ -97,6 +97,15 @@ fn budget_of_zero_is_rejected() {
 }
 
 #[test]
+fn backlog_of_zero_is_rejected_and_any_number_of_processors_is_not() {
+    let options = Options { processor_backlog: 0, ..Options::default() };
+    assert_eq!(rejection(options), Some(ConfigError::ProcessorBacklogZero));
+    for processors_per_channel in [0, 1, 2, usize::MAX] {
+        assert_eq!(rejection(Options { processors_per_channel, ..Options::default() }), None);
+    }
+}
+
+#[test]
 fn options_of_later_versions_are_rejected_by_name() {
     let base = Options::default();
     for (options, option, name) in [
@@ -106,18 +115,12 @@ fn options_of_later_versions_are_rejected_by_name() {
         (Options { gro: true, ..base }, UnsupportedOption::Gro, "gro"),
         (Options { tx_checksum_offload: true, ..base }, UnsupportedOption::TxChecksumOffload, "tx_checksum_offload"),
         (Options { rx_checksum_offload: true, ..base }, UnsupportedOption::RxChecksumOffload, "rx_checksum_offload"),
-        (
-            Options { processors_per_channel: 2, ..base },
-            UnsupportedOption::ProcessorsPerChannel,
-            "processors_per_channel",
-        ),
         (Options { save_restore: true, ..base }, UnsupportedOption::SaveRestore, "save_restore"),
     ] {
         let error = rejection(options).unwrap();
         assert_eq!(error, ConfigError::Unsupported(option));
         assert!(error.to_string().starts_with(name), "{error}");
     }
-    assert_eq!(rejection(Options { processors_per_channel: 1, ..base }), None);
 }
 
 #[test]
@@ -130,6 +133,7 @@ fn every_rejection_names_its_option() {
         (ConfigError::GroupAddress, "address"),
         (ConfigError::AddressWithoutEthernet, "address"),
         (ConfigError::RxBudgetZero, "rx_budget"),
+        (ConfigError::ProcessorBacklogZero, "processor_backlog"),
     ] {
         assert!(error.to_string().starts_with(&format!("{option}: ")), "{error}");
     }

@@ -55,8 +55,10 @@ fn panic_of_a_dispatcher_is_told_and_stops_no_other_queue() {
         assert_eq!(collector.wait_for(100).len(), 100, "{mode}: the other queue goes on");
         let (result, _) = within("stop", || runner.stop());
         let message = "the last straw broke it".to_owned();
-        assert_eq!(result, Err(RunnerError::Panicked { queue: 0, message }), "{mode}");
-        assert!(result.unwrap_err().to_string().contains("dispatcher of queue 0 panicked: the last straw"));
+        assert_eq!(result, Err(RunnerError::Panicked { queue: 0, processor: 0, message }), "{mode}");
+        assert!(
+            result.unwrap_err().to_string().contains("dispatcher of queue 0, processor 0, panicked: the last straw")
+        );
         assert_eq!(collector.events(), [LinkEvent::Detached], "{mode}: of the other queue");
         assert!(endpoint.counters().rx.is_balanced());
 

@@ -101,6 +101,16 @@ pub(crate) fn assert_ordered(marks: &[Mark]) {
     }
 }
 
+/// As [`assert_ordered`], where some may be missing.
+#[track_caller]
+pub(crate) fn assert_rising(marks: &[Mark]) {
+    let mut last = BTreeMap::<u16, u32>::new();
+    for (flow, sequence) in marks {
+        let before = last.insert(*flow, *sequence);
+        assert!(before < Some(*sequence), "flow {flow}: {sequence} behind {before:?}");
+    }
+}
+
 /// Each queue got its share.
 #[track_caller]
 pub(crate) fn assert_spread(queues: &[Vec<Mark>]) {

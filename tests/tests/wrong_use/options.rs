@@ -120,7 +120,6 @@ fn options_of_later_versions() {
         (Options { gro: true, ..plain() }, UnsupportedOption::Gro),
         (Options { tx_checksum_offload: true, ..plain() }, UnsupportedOption::TxChecksumOffload),
         (Options { rx_checksum_offload: true, ..plain() }, UnsupportedOption::RxChecksumOffload),
-        (Options { processors_per_channel: 2, ..plain() }, UnsupportedOption::ProcessorsPerChannel),
         (Options { save_restore: true, ..plain() }, UnsupportedOption::SaveRestore),
     ];
     for (options, option) in cases {
