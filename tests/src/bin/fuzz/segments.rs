@@ -142,9 +142,9 @@ impl Draft {
         }
         let len = self.frame.len() - self.transport;
         if self.is_udp {
-            self.put(self.transport + 4, len as u16)
+            self.put(self.transport + 4, len as u16);
         } else {
-            self.frame[self.transport + 12] = (tcp_len * 4) as u8
+            self.frame[self.transport + 12] = (tcp_len * 4) as u8;
         }
         let sum = self.pseudo_sum(&self.frame, len);
         self.put(self.transport + self.field, sum);
