@@ -1,6 +1,8 @@
 //! From a queue to the dispatcher.
 
+pub mod gro;
 mod parse;
+mod parts;
 mod receiver;
 mod split;
 mod tally;
@@ -8,6 +10,7 @@ mod wake;
 
 pub(crate) use parse::Filter;
 pub use parse::Parsed;
+pub use parts::Parts;
 pub use receiver::{Ended, Receiver};
 pub use split::{Split, complete_checksum};
 pub(crate) use tally::Tally;

@@ -4,13 +4,12 @@ use fdlink_tests::support::{plain, seqpacket};
 
 /// Cases of the origin that wait for an option, and the option. They are to be added to the tests of the same names when the option is
 /// supported, which makes `cases_that_wait_for_an_option_are_refused_by_its_name` fail.
-pub(crate) const WAITING: [(&str, UnsupportedOption); 4] = [
+pub(crate) const WAITING: [(&str, UnsupportedOption); 3] = [
     ("TestWritePacket/Eth={true,false},PayloadLen={0,100,1000},GSOMaxSize=32768", UnsupportedOption::Gso),
     (
         "TestHashedWritePacket/Eth={true,false},PayloadLen={0,100,1000},GSOMaxSize=32768,Hash={0,1}",
         UnsupportedOption::Gso,
     ),
-    ("gro.TestNBuckets", UnsupportedOption::Gro),
     (
         "TestDispatchPacketFormat with RXChecksumOffload (recvmmsg marks packets as validated)",
         UnsupportedOption::RxChecksumOffload,
@@ -36,7 +35,6 @@ fn asking_for(option: UnsupportedOption) -> Vec<Options> {
         UnsupportedOption::Gso => {
             vec![gso(GsoSupport::Host), gso(GsoSupport::Software), Options { gso_max_size: 32_768, ..plain() }]
         }
-        UnsupportedOption::Gro => vec![Options { gro: true, ..plain() }],
         UnsupportedOption::RxChecksumOffload => vec![Options { rx_checksum_offload: true, ..plain() }],
         other => panic!("no case waits for {}", other.name()),
     }
