@@ -55,8 +55,10 @@ pub struct Coalescer<'b> {
 impl<'b> Coalescer<'b> {
     /// Holds nothing.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { runs: [const { Run::EMPTY }; MAX_FLOWS], started: 0 }
+    #[inline]
+    pub fn new() -> Self {
+        // Not a constant: that would be copied whole, room for slices included.
+        Self { runs: core::array::from_fn(|_| Run::new()), started: 0 }
     }
 
     /// Takes a packet, and delivers what it completes: held packets, the packet itself, or nothing.

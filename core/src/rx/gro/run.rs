@@ -41,7 +41,10 @@ enum Ids {
 }
 
 impl<'b> Run<'b> {
-    pub(super) const EMPTY: Self = Self { head: None, tail: Vec::new() };
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self { head: None, tail: Vec::new() }
+    }
 
     pub(super) const fn is_held(&self) -> bool {
         self.head.is_some()
