@@ -1,6 +1,6 @@
 //! What passed and what did not, by cause.
 //!
-//! Each queue counts for itself, so that `received = delivered + sum(drops)` can be checked for each
+//! Each queue counts for itself, so that `received = delivered + merged + sum(drops)` can be checked for each
 //! ([`RxCounters::is_balanced`]). Counters are as wide as a pointer and wrap; a [`Counters`] taken earlier can be subtracted.
 
 use core::fmt;
@@ -136,6 +136,8 @@ pub struct RxCounters {
     pub received_bytes: usize,
     /// Packets handed to the dispatcher, or to a processor.
     pub delivered: usize,
+    /// Frames that came to the dispatcher as part of another one's packet ([`Options::gro`](crate::Options::gro)).
+    pub merged: usize,
     /// Frames dropped, by cause in the order of [`DropCause::ALL`].
     pub drops: [usize; DropCause::ALL.len()],
     /// Bytes that truncated frames had on the wire, as far as the system told.
@@ -159,10 +161,10 @@ impl RxCounters {
         sum(&self.drops)
     }
 
-    /// The accounting identity: `received = delivered + sum(drops)`.
+    /// The accounting identity: `received = delivered + merged + sum(drops)`.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        self.received == self.delivered.wrapping_add(self.dropped_total())
+        self.received == self.delivered.wrapping_add(self.merged).wrapping_add(self.dropped_total())
     }
 }
 
@@ -230,6 +232,7 @@ impl Counters {
             received: f(a.received, b.received),
             received_bytes: f(a.received_bytes, b.received_bytes),
             delivered: f(a.delivered, b.delivered),
+            merged: f(a.merged, b.merged),
             drops: zip(a.drops, b.drops, &f),
             truncated_bytes: f(a.truncated_bytes, b.truncated_bytes),
             calls: f(a.calls, b.calls),
@@ -275,7 +278,7 @@ impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rx, tx } = self;
         write!(f, "received {} ({} bytes, {} calls)", rx.received, rx.received_bytes, rx.calls)?;
-        write!(f, ", delivered {}, dropped {}", rx.delivered, rx.dropped_total())?;
+        write!(f, ", delivered {}, merged {}, dropped {}", rx.delivered, rx.merged, rx.dropped_total())?;
         write_causes(f, DropCause::ALL.iter().zip(rx.drops))?;
         write!(f, "; sent {} ({} bytes, {} calls)", tx.sent, tx.sent_bytes, tx.calls)?;
         write!(f, ", refused {}", tx.refused_total())?;
@@ -304,6 +307,7 @@ pub(crate) struct QueueCounters {
     received: AtomicUsize,
     received_bytes: AtomicUsize,
     delivered: AtomicUsize,
+    merged: AtomicUsize,
     drops: [AtomicUsize; DropCause::ALL.len()],
     truncated_bytes: AtomicUsize,
     rx_calls: AtomicUsize,
@@ -323,6 +327,7 @@ impl QueueCounters {
         add_alone(&self.rx_calls, rx.calls);
         add_alone(&self.errors, rx.errors);
         if rx.delivered != rx.received {
+            add_alone(&self.merged, rx.merged);
             add_alone(&self.truncated_bytes, rx.truncated_bytes);
             for (counter, n) in self.drops.iter().zip(rx.drops) {
                 add_alone(counter, n);
@@ -356,6 +361,7 @@ impl QueueCounters {
                 received: self.received.load(Relaxed),
                 received_bytes: self.received_bytes.load(Relaxed),
                 delivered: self.delivered.load(Relaxed),
+                merged: self.merged.load(Relaxed),
                 drops: self.drops.each_ref().map(|c| c.load(Relaxed)),
                 truncated_bytes: self.truncated_bytes.load(Relaxed),
                 calls: self.rx_calls.load(Relaxed),

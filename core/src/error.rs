@@ -43,8 +43,6 @@ pub enum ConfigError {
 pub enum UnsupportedOption {
     /// `gso` other than [`GsoSupport::None`](crate::GsoSupport::None), or `gso_max_size` other than 0.
     Gso,
-    /// `gro`.
-    Gro,
     /// `tx_checksum_offload`.
     TxChecksumOffload,
     /// `rx_checksum_offload`.
@@ -59,7 +57,6 @@ impl UnsupportedOption {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gso => "gso",
-            Self::Gro => "gro",
             Self::TxChecksumOffload => "tx_checksum_offload",
             Self::RxChecksumOffload => "rx_checksum_offload",
             Self::SaveRestore => "save_restore",

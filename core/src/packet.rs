@@ -4,7 +4,8 @@ use core::cell::Cell;
 use core::net::IpAddr;
 
 use crate::io::{ErrorKind, RxMeta};
-use crate::offload::Offload;
+use crate::offload::{ChecksumState, Offload};
+use crate::rx::Parts;
 use crate::wire::ethernet::{EthernetHeader, HEADER_LEN};
 use crate::wire::{EtherType, LinkAddress};
 
@@ -228,9 +229,13 @@ impl core::fmt::Display for Refusal {
 }
 
 /// A received packet, on loan until [`deliver`](crate::NetworkDispatcher::deliver) returns.
+///
+/// It is in one piece, unless [`Options::gro`](crate::Options::gro) made it of several: then [`payload`](RxPacket::payload) and
+/// [`frame`](RxPacket::frame) are the first piece, with all headers, and [`tail`](RxPacket::tail) holds the others.
 #[derive(Debug)]
 pub struct RxPacket<'b> {
     frame: &'b mut [u8],
+    tail: &'b [&'b [u8]],
     header_len: usize,
     offload: Offload,
     meta: RxMeta,
@@ -241,7 +246,7 @@ impl<'b> RxPacket<'b> {
     #[must_use]
     #[inline]
     pub fn new(frame: &'b mut [u8], header_len: usize, meta: RxMeta) -> Self {
-        Self { header_len: header_len.min(frame.len()), frame, offload: Offload::NONE, meta }
+        Self { header_len: header_len.min(frame.len()), frame, tail: &[], offload: Offload::NONE, meta }
     }
 
     /// The same with what is left to do to the packet.
@@ -249,6 +254,14 @@ impl<'b> RxPacket<'b> {
     #[inline]
     pub const fn with_offload(mut self, offload: Offload) -> Self {
         self.offload = offload;
+        self
+    }
+
+    /// The same with `tail` behind its last byte: fewer than [`MAX_SEGMENTS`](crate::rx::gro::MAX_SEGMENTS) pieces.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn with_tail(mut self, tail: &'b [&'b [u8]]) -> Self {
+        self.tail = tail;
         self
     }
 
@@ -266,7 +279,7 @@ impl<'b> RxPacket<'b> {
         self.frame.split_at(self.header_len).0
     }
 
-    /// The packet from its network header on.
+    /// The packet from its network header on; without its [`tail`](RxPacket::tail), if it has one.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &[u8] {
@@ -280,21 +293,83 @@ impl<'b> RxPacket<'b> {
         self.frame.split_at_mut(self.header_len).1
     }
 
-    /// The whole frame, link header first.
+    /// The frame, link header first; without its [`tail`](RxPacket::tail), if it has one.
     #[must_use]
+    #[inline]
     pub fn frame(&self) -> &[u8] {
         self.frame
     }
 
-    /// The whole frame, link header first, writable: what a forwarder rewrites and sends on.
+    /// The frame, link header first, writable: what a forwarder rewrites and sends on.
     #[must_use]
+    #[inline]
     pub fn frame_mut(&mut self) -> &mut [u8] {
         self.frame
+    }
+
+    /// The frame's bytes for as long as they are on loan.
+    #[must_use]
+    #[inline]
+    pub fn into_frame(self) -> &'b mut [u8] {
+        self.frame
+    }
+
+    /// What follows the last byte of [`payload`](RxPacket::payload): transport payload of the segments that were merged, in order. Empty
+    /// unless [`Options::gro`](crate::Options::gro) is set.
+    #[must_use]
+    #[inline]
+    pub const fn tail(&self) -> &'b [&'b [u8]] {
+        self.tail
+    }
+
+    /// Bytes of the whole packet from its network header on, [`tail`](RxPacket::tail) included.
+    #[must_use]
+    pub fn total_len(&self) -> usize {
+        self.tail.iter().fold(self.payload().len(), |sum, part| sum + part.len())
+    }
+
+    /// The whole frame in its pieces, for [`Packet::framed`]: that is forwarding.
+    ///
+    /// ```
+    /// # use fdlink_core::{LinkEndpoint, Packet, RxPacket, WriteError};
+    /// fn forward(packet: &RxPacket<'_>, to: &impl LinkEndpoint) -> Result<bool, WriteError> {
+    ///     let parts = packet.parts();
+    ///     let mut packets = [Packet::framed(&parts).with_offload(packet.offload())];
+    ///     Ok(to.write_packets(&mut packets)?.sent == 1)
+    /// }
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::new(self.frame, self.tail)
+    }
+
+    /// The packet from its network header on in its pieces, for [`Packet::new`].
+    #[must_use]
+    #[inline]
+    pub fn payload_parts(&self) -> Parts<'_> {
+        Parts::new(self.payload(), self.tail)
     }
 
     /// What is known of the frame besides its bytes.
     #[must_use]
     pub fn meta(&self) -> &RxMeta {
         &self.meta
+    }
+    #[inline]
+    pub(crate) const fn set_offload(&mut self, offload: Offload) {
+        self.offload = offload;
+    }
+
+    #[inline]
+    pub(crate) const fn set_checksum(&mut self, checksum: ChecksumState) {
+        self.offload.checksum = checksum;
+    }
+
+    /// Cuts the frame to its first `len` bytes, of what is now a packet with `total_len` bytes of frame.
+    pub(crate) fn trim(&mut self, len: usize, total_len: usize) {
+        let frame = core::mem::take(&mut self.frame);
+        self.frame = frame.split_at_mut(len.min(frame.len())).0;
+        self.meta.len = total_len;
     }
 }

@@ -5,6 +5,7 @@
 pub mod conformance;
 pub mod lab;
 pub mod support;
+pub mod vectors;
 
 /// The example of the README compiles.
 #[cfg(doctest)]

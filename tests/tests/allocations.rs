@@ -10,11 +10,13 @@ use allocation_counter::measure;
 use fdlink_core::io::Wake;
 use fdlink_core::rx::handoff::{Block, Handoff, Processor, Record};
 use fdlink_core::smoltcp::Device;
-use fdlink_core::{EtherType, FlowHasher, LinkEndpoint as _, NetworkDispatcher, Packet, RxPacket, Steering, TxStatus};
+use fdlink_core::{
+    EtherType, FlowHasher, LinkEndpoint as _, NetworkDispatcher, Options, Packet, RxPacket, Steering, TxStatus,
+};
 use fdlink_linux::{DispatchMode, FdEndpoint, FdIo, FdOptions, endpoint};
 use fdlink_tests::support::{
-    Cable, MODES, OWN, PAIRS, PEER, Pair, Peer, TEST_PROTOCOL, Tap, Trials, attach_in, datagram, ethernet, marked,
-    plain, seqpacket, to_own, until,
+    Cable, MODES, OWN, PAIRS, PEER, Pair, Peer, Segments, TEST_PROTOCOL, Tap, Trials, attach_in, datagram, ethernet,
+    marked, plain, seqpacket, to_own, until,
 };
 use smoltcp::phy::{Device as _, RxToken as _, TxToken as _};
 use smoltcp::time::Instant;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     trials.anywhere(receiving_from_a_socket_allocates_nothing);
     trials.in_namespaces(receiving_from_an_interface_allocates_nothing);
     trials.with_tap(receiving_from_a_tap_allocates_nothing);
+    trials.anywhere(merging_allocates_nothing);
     trials.anywhere(waiting_allocates_nothing);
     trials.anywhere(dropping_bad_frames_allocates_nothing);
     trials.anywhere(handing_to_processors_allocates_nothing);
@@ -73,6 +76,27 @@ fn receiving_allocates_nothing(mode: DispatchMode, (fd, peer): Pair) {
         panic!("{} of {wanted} frames", sink.frames);
     };
     assert_steady(&mut round, &format!("receive, {mode}"));
+}
+
+fn merging_allocates_nothing() {
+    for mode in MODES {
+        let (fd, peer) = seqpacket();
+        let endpoint = attach_in(mode, fd, Options { gro: true, ..plain() });
+        let mut receiver = endpoint.receiver(0).unwrap();
+        let mut sink = Sink::default();
+        let mut flow = Segments::tcp(1);
+        let frames: Vec<_> = (0..BURST).map(|_| flow.next(&[7; 1000], 0)).collect();
+        let mut round = || {
+            frames.iter().for_each(|frame| peer.try_send(frame).unwrap());
+            let mut taken = 0;
+            while taken < BURST {
+                taken += receiver.poll(&mut sink).expect("the queue lives");
+            }
+        };
+        assert_steady(&mut round, &format!("merge, {mode}"));
+        let rx = endpoint.counters().rx;
+        assert!(rx.merged > rx.delivered, "{rx:?}");
+    }
 }
 
 fn waiting_allocates_nothing() {

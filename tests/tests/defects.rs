@@ -1,6 +1,6 @@
 //! The proven defects of the origin, by their number in the list of its faults: fdlink has none of them. All on real descriptors.
 //!
-//! Not here: 14 to 16 (virtio-net header), 17 and 19 to 21 (mapped rings), 27 (segmentation), 31 to 35 (coalescing)
+//! Not here: 14 to 16 (virtio-net header), 17 and 19 to 21 (mapped rings), 27 (segmentation)
 //! and 36 (VLAN metadata), which belong to the tests of those features; 44 (dead fields), which has no behaviour.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,6 +10,8 @@ mod accounting;
 mod attaching;
 #[path = "defects/closing.rs"]
 mod closing;
+#[path = "defects/coalescing.rs"]
+mod coalescing;
 #[path = "defects/filtering.rs"]
 mod filtering;
 #[path = "defects/interrupting.rs"]
@@ -41,5 +43,6 @@ fn main() -> ExitCode {
     filtering::add(&mut trials);
     accounting::add(&mut trials);
     processors::add(&mut trials);
+    coalescing::add(&mut trials);
     trials.conclude()
 }

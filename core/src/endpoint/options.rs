@@ -40,7 +40,13 @@ pub struct Options {
     pub gso: GsoSupport,
     /// Longest packet in bytes handed in for segmentation (`GSOMaxSize`). Only 0 is supported.
     pub gso_max_size: u32,
-    /// Coalesce received segments (`GRO`). Not supported.
+    /// Merge successive segments of TCP and UDP flows of one batch into super-frames (`GRO`): [`RxPacket::tail`](crate::RxPacket::tail),
+    /// [`RxPacket::offload`](crate::RxPacket::offload). Default false.
+    ///
+    /// For dispatchers that take super-frames: stacks with receive offload, and forwarders. The rules are those of Linux, but that
+    /// order within a flow is always kept ([`Coalescer`](crate::rx::gro::Coalescer)). What is not merged is delivered as it came; if its checksum
+    /// was verified on the way, it is [`Unnecessary`](crate::ChecksumState::Unnecessary). The smoltcp device takes frames one by one, and
+    /// merges none.
     pub gro: bool,
     /// Leave transport checksums of sent packets to the system (`TXChecksumOffload`). Not supported.
     pub tx_checksum_offload: bool,
@@ -226,7 +232,6 @@ const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {
         Options { gso: GsoSupport::Host | GsoSupport::Software, .. } | Options { gso_max_size: 1.., .. } => {
             UnsupportedOption::Gso
         }
-        Options { gro: true, .. } => UnsupportedOption::Gro,
         Options { tx_checksum_offload: true, .. } => UnsupportedOption::TxChecksumOffload,
         Options { rx_checksum_offload: true, .. } => UnsupportedOption::RxChecksumOffload,
         Options { save_restore: true, .. } => UnsupportedOption::SaveRestore,

@@ -1,7 +1,9 @@
 //! From a queue to the dispatcher.
 
+pub mod gro;
 pub mod handoff;
 mod parse;
+mod parts;
 mod receiver;
 mod split;
 mod steer;
@@ -10,6 +12,7 @@ mod wake;
 
 pub(crate) use parse::Filter;
 pub use parse::Parsed;
+pub use parts::Parts;
 pub use receiver::{Ended, Receiver};
 pub use split::{Split, complete_checksum};
 pub use steer::Steering;

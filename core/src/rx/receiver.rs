@@ -6,7 +6,10 @@ use crate::dispatcher::{LinkEvent, NetworkDispatcher};
 use crate::endpoint::state::State;
 use crate::endpoint::{Queue, Shared};
 use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxQueue, Wake};
+use crate::packet::RxPacket;
+use crate::rx::gro::Coalescer;
 use crate::rx::{Filter, Tally, Waiter};
+use crate::wire::EtherType;
 
 /// Receives from one queue of an attached endpoint.
 ///
@@ -70,7 +73,10 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
             Ok(mut batch) => {
                 let mut tally = Tally::new(&self.queue.counters);
                 tally.rx.calls = batch.calls();
-                Ok(deliver(&mut batch, &filter, &mut tally, dispatcher))
+                Ok(match self.shared.config.options.gro {
+                    false => deliver(&mut batch, &filter, &mut tally, dispatcher),
+                    true => coalesce(&mut batch, &filter, &mut tally, dispatcher),
+                })
             }
             Err(error) => Err(error),
         };
@@ -255,6 +261,43 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
         tally.rx.count_given_up(dispatcher.end_of_batch());
     }
     tally.rx.received
+}
+
+/// As [`deliver`], with successive segments merged. Not inlined: what it holds has no place on the stack of those who do without.
+#[inline(never)]
+fn coalesce<B: RxBatch, D: NetworkDispatcher + ?Sized>(
+    batch: &mut B,
+    filter: &Filter,
+    tally: &mut Tally<'_>,
+    dispatcher: &mut D,
+) -> usize {
+    let mut coalescer = Coalescer::new();
+    let mut counted = Counted { tally, dispatcher };
+    for frame in batch.frames() {
+        match filter.accept(frame) {
+            Ok(frame) => {
+                counted.tally.rx.received_bytes += frame.bytes.len();
+                coalescer.take(frame.parsed.protocol, frame.packet(), &mut counted);
+            }
+            Err(dropped) => counted.tally.dropped(dropped),
+        }
+    }
+    coalescer.flush(&mut counted);
+    tally.rx.received
+}
+
+/// Frames are counted when they are delivered, so that those held when a dispatcher panics are not.
+struct Counted<'t, 'c, 'd, D: ?Sized> {
+    tally: &'t mut Tally<'c>,
+    dispatcher: &'d mut D,
+}
+
+impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for Counted<'_, '_, '_, D> {
+    #[inline]
+    fn deliver(&mut self, protocol: EtherType, packet: RxPacket<'_>) {
+        self.tally.delivered_from(1 + packet.tail().len());
+        self.dispatcher.deliver(protocol, packet);
+    }
 }
 
 #[cfg(feature = "smoltcp")]

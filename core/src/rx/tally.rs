@@ -17,6 +17,14 @@ impl<'c> Tally<'c> {
         self.rx.count_delivered(len);
     }
 
+    /// A packet made of `frames`. Their bytes were counted when they came.
+    #[inline]
+    pub(crate) fn delivered_from(&mut self, frames: usize) {
+        self.rx.received += frames;
+        self.rx.delivered += 1;
+        self.rx.merged += frames - 1;
+    }
+
     #[cold]
     pub(crate) fn dropped(&mut self, frame: Dropped) {
         self.rx.count_received(frame.len);

@@ -69,19 +69,26 @@ impl Layers {
     /// `None` for what is not TCP or UDP over IP, for a header that is cut or states an impossible length, and for an IPv6 fragment. An IPv4
     /// fragment is read as if it were whole: ask [`is_ipv4_fragment`](Layers::is_ipv4_fragment).
     #[must_use]
+    #[inline]
     pub fn of_frame(frame: &[u8]) -> Option<Self> {
+        let (network, version) = Self::network_of(frame)?;
+        Self::of_ip(frame, network, version)
+    }
+
+    /// Where the IP header of a frame lies that starts with an Ethernet header; `None` if it carries something else.
+    #[inline]
+    pub(crate) fn network_of(frame: &[u8]) -> Option<(usize, IpVersion)> {
         let mut network = HEADER_LEN;
         let mut ether_type = be16(frame, network - 2)?;
         while is_vlan(ether_type) {
             network += VLAN_TAG_LEN;
             ether_type = be16(frame, network - 2)?;
         }
-        let version = match EtherType(ether_type) {
-            EtherType::IPV4 => IpVersion::V4,
-            EtherType::IPV6 => IpVersion::V6,
-            _ => return None,
-        };
-        Self::of_ip(frame, network, version)
+        match EtherType(ether_type) {
+            EtherType::IPV4 => Some((network, IpVersion::V4)),
+            EtherType::IPV6 => Some((network, IpVersion::V6)),
+            _ => None,
+        }
     }
 
     /// Reads the headers of a packet whose IP header starts at `network`; otherwise as [`of_frame`](Layers::of_frame).

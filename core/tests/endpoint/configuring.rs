@@ -112,7 +112,6 @@ fn options_of_later_versions_are_rejected_by_name() {
         (Options { gso: GsoSupport::Host, ..base }, UnsupportedOption::Gso, "gso"),
         (Options { gso: GsoSupport::Software, ..base }, UnsupportedOption::Gso, "gso"),
         (Options { gso_max_size: 1, ..base }, UnsupportedOption::Gso, "gso"),
-        (Options { gro: true, ..base }, UnsupportedOption::Gro, "gro"),
         (Options { tx_checksum_offload: true, ..base }, UnsupportedOption::TxChecksumOffload, "tx_checksum_offload"),
         (Options { rx_checksum_offload: true, ..base }, UnsupportedOption::RxChecksumOffload, "rx_checksum_offload"),
         (Options { save_restore: true, ..base }, UnsupportedOption::SaveRestore, "save_restore"),

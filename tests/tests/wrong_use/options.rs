@@ -117,7 +117,6 @@ fn options_of_later_versions() {
         (Options { gso: GsoSupport::Host, ..plain() }, UnsupportedOption::Gso),
         (Options { gso: GsoSupport::Software, ..plain() }, UnsupportedOption::Gso),
         (Options { gso_max_size: 65_536, ..plain() }, UnsupportedOption::Gso),
-        (Options { gro: true, ..plain() }, UnsupportedOption::Gro),
         (Options { tx_checksum_offload: true, ..plain() }, UnsupportedOption::TxChecksumOffload),
         (Options { rx_checksum_offload: true, ..plain() }, UnsupportedOption::RxChecksumOffload),
         (Options { save_restore: true, ..plain() }, UnsupportedOption::SaveRestore),

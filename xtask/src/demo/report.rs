@@ -64,11 +64,11 @@ impl Report {
         Ok(())
     }
 
-    /// Frames that came and were neither delivered nor dropped for a cause, and frames that the system refused. Those that were unfit
+    /// Frames that came and were neither delivered, merged nor dropped for a cause, and frames that the system refused. Those that were unfit
     /// for the link do not count: refusing them is right.
     pub(super) fn lost(&self) -> usize {
         let Counters { rx, tx } = self.counters;
-        let unaccounted = rx.received.abs_diff(rx.delivered + rx.dropped_total());
+        let unaccounted = rx.received.abs_diff(rx.delivered + rx.merged + rx.dropped_total());
         unaccounted + tx.refused_total() - tx.refused(RefusalCause::Unfit)
     }
 

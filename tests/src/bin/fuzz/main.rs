@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod coalesce;
 mod dice;
 mod draft;
 mod frames;
@@ -55,10 +56,11 @@ fn run(arguments: &Arguments) {
 }
 
 fn case(dice: &mut Dice) {
-    match dice.within(0..=2) {
+    match dice.within(0..=3) {
         0 => receive::case(dice),
         1 => transmit::case(dice),
-        _ => segments::case(dice),
+        2 => segments::case(dice),
+        _ => coalesce::case(dice),
     }
 }
 
