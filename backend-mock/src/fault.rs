@@ -21,8 +21,8 @@ use core::time::Duration;
 use fdlink_core::io::ErrorKind;
 
 pub use crate::rates::Rates;
-pub use crate::shrink::shrink;
 use crate::rng::Rng;
+pub use crate::shrink::shrink;
 
 /// Where something can go wrong: at the `nth` time that `port` does `op`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -28,6 +28,8 @@ extern crate alloc;
 pub mod clock;
 #[cfg(feature = "sim")]
 pub mod descriptor;
+#[cfg(feature = "sim")]
+pub mod device;
 mod error;
 #[cfg(feature = "sim")]
 pub mod fault;

@@ -73,6 +73,12 @@ impl Kind {
         matches!(self, Self::Packet | Self::PacketRing(_))
     }
 
+    /// The same descriptor without a ring.
+    #[must_use]
+    pub const fn without_ring(self) -> Self {
+        if self.is_packet() { Self::Packet } else { self }
+    }
+
     /// True where one call moves one frame, and a cut one does not tell its length.
     pub(crate) const fn is_read(self) -> bool {
         matches!(self, Self::Tap | Self::Tun)

@@ -43,7 +43,7 @@ pub(crate) use state::State;
 
 use crate::clock::Clock;
 use crate::descriptor::{Descriptor, DescriptorOptions, Kind};
-use crate::fault::{Fault, FaultPlan, Site};
+use crate::fault::{Fault, FaultPlan, Rates, Site};
 use crate::record::{Event, Record};
 
 /// A frame on its way.
@@ -100,6 +100,11 @@ impl Network {
     pub fn open_with(&self, segment: SegmentId, kind: Kind, options: DescriptorOptions) -> Descriptor {
         let port = self.with(|state| state.add_port(segment, kind, options));
         Descriptor::new(self.clone(), port, kind, options)
+    }
+
+    /// Other fault rates for one port, so that the directions of a link differ. Changes nothing in a script.
+    pub fn set_rates(&self, port: usize, rates: Rates) {
+        self.with(|state| state.plan.set_rates(port, rates));
     }
 
     /// Lets the plan do what it has for this moment: links that go down, peers that hang up, stops. To be called once in each turn of a

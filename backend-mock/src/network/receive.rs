@@ -70,6 +70,9 @@ impl State {
     fn receive_error(&mut self, port: usize, fault: Option<Fault>) -> Option<ErrorKind> {
         let now = self.clock.now();
         let state = self.ports.get_mut(port)?;
+        if state.has_ended() {
+            return None;
+        }
         if let Some(Fault::Fail(kind)) = fault {
             state.receive_end = state.receive_end.or((kind == ErrorKind::Fatal).then_some(kind));
             return Some(state.receive_end.unwrap_or(kind));

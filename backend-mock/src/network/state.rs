@@ -67,14 +67,22 @@ impl State {
         }
     }
 
-    /// What waits in a TAP or TUN interface goes with it; what a socket has received stays.
-    fn hang_up(&mut self, port: usize) {
-        let Some(state) = self.ports.get_mut(port) else { return };
+    /// The interface is deleted, or the connection of a unix socket is gone at both ends. What waits in a TAP or TUN interface goes with it;
+    /// what a socket has received stays, and nothing of it is on the wire any more.
+    pub(super) fn hang_up(&mut self, port: usize) {
+        let Some(state) = self.ports.get_mut(port).filter(|port| port.link != Link::Gone) else { return };
         state.link = Link::Gone;
         if state.kind.is_read() {
             let lost = state.buffer.drain();
             state.ledger.arrived -= lost.len();
             lost.iter().for_each(|frame| self.lose(port, frame, Loss::Nobody));
+        } else if state.kind.is_unix() {
+            let now = self.clock.now();
+            state.in_flight =
+                core::mem::take(&mut state.in_flight).into_iter().map(|((_, n), f)| ((now, n), f)).collect();
+            self.arrive(port);
+            let peer = self.peer(port);
+            peer.into_iter().for_each(|peer| self.hang_up(peer));
         }
     }
 
@@ -82,9 +90,8 @@ impl State {
     pub(crate) fn half_dropped(&mut self, port: usize) {
         let Some(state) = self.ports.get_mut(port) else { return };
         state.halves_dropped += 1;
-        if state.is_closed() && state.kind.is_unix() {
-            let peer = self.peer(port);
-            peer.into_iter().for_each(|peer| self.hang_up(peer));
+        if state.is_closed() {
+            self.hang_up(port);
         }
     }
 

@@ -60,11 +60,14 @@ impl State {
 
     /// Behind frames that left, the error waits for the next call; an end stays.
     fn refuse_by_plan(&mut self, port: usize, kind: ErrorKind, sent: usize) -> ErrorKind {
+        if kind == ErrorKind::Closed {
+            self.hang_up(port);
+        }
         if let Some(port) = self.ports.get_mut(port) {
-            if matches!(kind, ErrorKind::Closed | ErrorKind::Fatal) {
-                port.send_end = Some(kind);
-            } else if sent > 0 {
-                port.send_error = Some(kind);
+            match kind {
+                ErrorKind::Fatal => port.send_end = Some(kind),
+                ErrorKind::Closed => {}
+                _ => port.send_error = (sent > 0).then_some(kind),
             }
         }
         kind

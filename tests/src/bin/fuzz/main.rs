@@ -6,9 +6,6 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod dice;
-mod draft;
-mod frames;
 mod receive;
 mod transmit;
 mod wire;
@@ -19,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use arguments::Arguments;
-use dice::Dice;
+use fdlink_tests::random::Dice;
 
 /// The case that is running.
 static SEED: AtomicU64 = AtomicU64::new(0);
