@@ -15,7 +15,7 @@
 //! assert_eq!(batch.frames().next().unwrap().bytes, b"header payload");
 //! # Ok::<(), fdlink_mock::MockError>(())
 //! ```
-
+#![cfg_attr(feature = "sim", doc = include_str!("simulation.md"))]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::panic, clippy::expect_used))]

@@ -1,4 +1,4 @@
-//! Descriptors of a simulated [`Network`](crate::network::Network), each a [`RawIo`] that behaves like one of Linux.
+//! Descriptors of a simulated [`Network`], each a [`RawIo`] that behaves like one of Linux.
 
 mod kind;
 mod rx;

@@ -74,6 +74,7 @@ impl Port {
     /// True once nothing more comes and the descriptor can tell; what was queued comes first.
     pub(super) fn has_ended(&self) -> bool {
         let tells = self.kind != Kind::Datagram;
-        tells && self.link == Link::Gone && self.in_flight.is_empty() && self.buffer.is_empty()
+        let is_more_coming = self.kind.is_unix() && !self.in_flight.is_empty();
+        tells && self.link == Link::Gone && !is_more_coming && self.buffer.is_empty()
     }
 }

@@ -132,7 +132,7 @@ fn open(interface: &mut Interface, side: Side, len: usize) -> tcp::Socket<'stati
     match side {
         Side::Server => socket.listen(IpListenEndpoint::from(PORT)).expect("a new socket"),
         Side::Client => {
-            socket.connect(interface.context(), (address(Side::Server), PORT), 49152).expect("a new socket")
+            socket.connect(interface.context(), (address(Side::Server), PORT), 49152).expect("a new socket");
         }
     }
     socket

@@ -95,7 +95,7 @@ fn run(world: &mut World, pairs: &mut [Pair<'_>]) {
         if waiting.peek().is_none() {
             return;
         }
-        let has_progress = waiting.flatten().fold(false, |any, host| host.poll(now) || any);
+        let has_progress = waiting.flatten().filter_map(|host| host.poll(now).then_some(())).count() > 0;
         idle = if has_progress { 0 } else { (idle + 1).min(10) };
         pass_time(world, pairs, now, SHORT * (1 << idle));
     }
