@@ -10,6 +10,7 @@ mod elf;
 mod fuzz;
 mod lint;
 mod msrv;
+mod mutants;
 mod no_std;
 mod package;
 mod sim;
@@ -65,6 +66,9 @@ enum Task {
     /// is 0 only if none fails.
     Sim(sim::SimArgs),
 
+    /// Break the endpoint in one way after the other, in a copy, and show that the simulation notices each.
+    Mutants(mutants::MutantsArgs),
+
     /// Prove that core and mock need neither std nor an allocator.
     ///
     /// Links them into a static binary without libc, runs it, and shows that the same binary with an allocator or with std does not
@@ -104,6 +108,7 @@ impl Task {
             Self::Bench(args) => bench::run(args)?,
             Self::Fuzz(args) => fuzz::run(args, &Workspace::load()?)?,
             Self::Sim(args) => sim::run(args, &Workspace::load()?)?,
+            Self::Mutants(args) => mutants::run(args, &Workspace::load()?)?,
             Self::NoStd { bare: false } => no_std::run(&Workspace::load()?)?,
             Self::NoStd { bare: true } => bare::run(&Workspace::load()?)?,
             Self::Lint => lint::run(&Workspace::load()?)?,

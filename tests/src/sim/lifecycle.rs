@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 
+use fdlink_core::io::ErrorKind;
 use fdlink_core::{
     ConfigError, Ended, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, LinkEvent, NetworkDispatcher, Options,
     Packet, Queue, Receiver, ReceiverError, RxPacket, State, StateError, TxStatus, WriteError,
@@ -10,6 +11,7 @@ use fdlink_core::{
 use fdlink_mock::MockError;
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions};
 use fdlink_mock::fault::Rates;
+use fdlink_mock::network::Ledger;
 use fdlink_mock::rng::Rng;
 
 use super::books::{check_received, check_sent};
@@ -43,6 +45,7 @@ pub(super) fn play(world: &mut World) {
             peer: Some(Peer::new(&world.network, far, Rates::EVERYTHING)),
             ends: 0,
             told: Vec::new(),
+            refused: 0,
         });
         queues.push(Queue::new(near));
     }
@@ -65,6 +68,8 @@ struct Line {
     ends: usize,
     /// What was told in this attachment.
     told: Vec<LinkEvent>,
+    /// Frames that were refused before it because the peer was gone.
+    refused: usize,
 }
 
 /// An endpoint, and what it should be.
@@ -82,7 +87,7 @@ impl<'e> Life<'e> {
         world.network.step();
         let at = dice.within(0..=self.lines.len() - 1);
         match dice.within(0..=99) {
-            0..=9 => self.attach(),
+            0..=9 => self.attach(world),
             10..=24 => self.take_receiver(at),
             25..=29 => self.receivers[at] = None,
             30..=52 => self.poll(world, at),
@@ -99,7 +104,7 @@ impl<'e> Life<'e> {
         self.check(world, at);
     }
 
-    fn attach(&mut self) {
+    fn attach(&mut self, world: &World) {
         let expected = match () {
             () if self.closed => Err(StateError::Closed),
             () if self.attached => Err(StateError::AlreadyAttached),
@@ -111,6 +116,7 @@ impl<'e> Life<'e> {
             self.attached = true;
             for line in &mut self.lines {
                 (line.ends, line.told) = (0, Vec::new());
+                line.refused = world.network.ledger(line.near).refused[ErrorKind::Closed];
             }
         }
     }
@@ -143,12 +149,14 @@ impl<'e> Life<'e> {
     fn poll(&mut self, world: &mut World, at: usize) {
         let line = &mut self.lines[at];
         let Some(receiver) = &mut self.receivers[at] else { return };
+        let before = world.network.ledger(line.near);
         let mut ear = Ear { line, attached: self.attached };
         let polled = receiver.poll(&mut ear);
         match &polled {
             Ok(taken) => {
                 assert!(self.attached, "{taken} frames after the detach");
-                assert_eq!(line.ends, 0, "frames after the end");
+                assert_eq!(line.ends, 0, "nothing comes after the end");
+                self.check_polled(world, at, *taken, &before);
             }
             Err(ended) => {
                 self.check_end(at, ended);
@@ -156,6 +164,17 @@ impl<'e> Life<'e> {
             }
         }
         world.seen.at(state_name(self.endpoint.state()));
+    }
+
+    /// Frames mean that the link is up; where sending found the peer gone, a queue that is dry ends.
+    fn check_polled(&self, world: &World, at: usize, taken: usize, before: &Ledger) {
+        let after = world.network.ledger(self.lines[at].near);
+        if taken > 0 && self.lines.len() == 1 {
+            assert_eq!(self.endpoint.state(), State::Attached);
+        }
+        if taken == 0 && after.failed == before.failed {
+            assert_eq!(before.refused[ErrorKind::Closed], self.lines[at].refused, "the peer is gone");
+        }
     }
 
     /// An end was told once, and only a detached endpoint says so.

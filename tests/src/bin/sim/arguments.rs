@@ -5,7 +5,7 @@ use std::time::Duration;
 use fdlink_tests::sim::Scenario;
 
 const USAGE: &str = "\
-usage: sim [--seeds N] [--from S] [--minutes M] [--scenario NAME] [--threads N] [--json] [--first-failure]
+usage: sim [--seeds N] [--from S] [--minutes M] [--scenario NAME] [--threads N] [--json] [--first-failure] [--tries N]
        sim --replay SEED [--scenario NAME] [--pcap FILE]
        sim --digest [--seeds N] [--from S] [--scenario NAME]";
 
@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
     /// Stop there.
     pub(crate) first_failure: bool,
+    /// Runs spent on the shortest script of a failure.
+    pub(crate) tries: usize,
     pub(crate) pcap: Option<PathBuf>,
 }
 
@@ -45,6 +47,7 @@ impl Arguments {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             json: false,
             first_failure: false,
+            tries: 500,
             pcap: None,
         };
         let mut words = words.fuse();
@@ -60,6 +63,7 @@ impl Arguments {
                 "--digest" => arguments.task = Task::Digest,
                 "--pcap" => arguments.pcap = Some(value()?.into()),
                 "--json" => arguments.json = true,
+                "--tries" => arguments.tries = value()?.parse()?,
                 "--first-failure" => arguments.first_failure = true,
                 _ => return Err(format!("{word}: unknown\n{USAGE}").into()),
             }

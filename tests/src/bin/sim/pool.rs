@@ -139,4 +139,4 @@ impl Total {
 
 const TICK: Duration = Duration::from_millis(50);
 /// A run takes milliseconds; the longest, a mebibyte over a bad wire, some seconds.
-const HANG: Duration = Duration::from_secs(120);
+const HANG: Duration = Duration::from_secs(60);

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Arguments, seed: u64) -> bool {
         };
         all_well = false;
         println!("FAILED {message}");
-        print_script(&minimal(&run, &outcome.fired, TRIES), outcome.fired.len());
+        print_script(&minimal(&run, &outcome.fired, arguments.tries), outcome.fired.len());
     }
     all_well
 }
@@ -46,6 +46,3 @@ pub(crate) fn print_script(script: &[(Site, Fault)], of: usize) {
         println!("    {site}: {fault:?}");
     }
 }
-
-/// Runs spent on the shortest script.
-pub(crate) const TRIES: usize = 500;

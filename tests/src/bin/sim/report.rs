@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::arguments::Arguments;
 use crate::pool::{Failure, Total};
-use crate::replay::{TRIES, command, print_script};
+use crate::replay::{command, print_script};
 
 /// True if all is well.
 pub(crate) fn tell(arguments: &Arguments, total: &Total) -> bool {
-    total.failures.iter().take(SHOWN).for_each(tell_failure);
+    total.failures.iter().take(SHOWN).for_each(|failure| tell_failure(failure, arguments.tries));
     if total.failures.len() > SHOWN {
         println!("and {} more", total.failures.len() - SHOWN);
     }
@@ -33,12 +33,12 @@ pub(crate) fn tell(arguments: &Arguments, total: &Total) -> bool {
     total.failures.is_empty()
 }
 
-fn tell_failure(failure: &Failure) {
+fn tell_failure(failure: &Failure, tries: usize) {
     let Failure { run, message } = failure;
     println!("FAILED {} seed {}: {message}", run.scenario.name(), run.seed);
     println!("  again: {}", command(run));
     let fired = Run::go(run).fired;
-    print_script(&minimal(run, &fired, TRIES), fired.len());
+    print_script(&minimal(run, &fired, tries), fired.len());
 }
 
 fn tell_counts(what: &str, counts: &BTreeMap<&'static str, u64>) {
