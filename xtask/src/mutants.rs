@@ -102,6 +102,7 @@ impl Mutant {
 /// The members of the workspace, in a target folder of its own.
 fn copy_tree(workspace: &Workspace) -> Result<PathBuf> {
     let (root, tree) = (workspace.root(), workspace.target("mutants").join("tree"));
+    fs::create_dir_all(&tree)?;
     for name in ["Cargo.toml", "Cargo.lock", "README.md", "core", "backend-linux", "backend-mock", "tests", "xtask"] {
         copy(&root.join(name), &tree.join(name)).with_context(|| format!("cannot copy {name}"))?;
     }

@@ -103,9 +103,16 @@ impl Kind {
 
 /// What a message of `len` bytes takes of a unix socket's send buffer: 1500 bytes take 2304, so that 93 of them fill the default one.
 ///
-/// The data, its reserve and the shared info lie in one power of two; the buffer's head comes on top (`SKB_TRUESIZE`).
-pub(crate) const fn truesize(len: usize) -> usize {
-    (len + 320).next_power_of_two() + 256
+/// The first 16 KiB, their reserve and the shared info lie in one power of two, what is above in pages of its own; the buffer's head comes on
+/// top (`sock_alloc_send_pskb`, `SKB_TRUESIZE`).
+pub(crate) fn truesize(len: usize) -> usize {
+    let paged = len.saturating_sub(LINEAR).min(MOST_PAGED).next_multiple_of(PAGE);
+    (len.saturating_sub(paged) + 320).next_power_of_two() + paged + 256
 }
 
+/// `SKB_MAX_ALLOC`.
+const LINEAR: usize = 16_384 - 320;
+/// `MAX_SKB_FRAGS` pages.
+const MOST_PAGED: usize = 17 * PAGE;
+const PAGE: usize = 4096;
 const ETHERNET_HEADER: usize = 14;

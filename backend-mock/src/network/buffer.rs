@@ -61,6 +61,16 @@ impl Buffer {
         }
     }
 
+    /// The last frame, if it has no bytes.
+    pub(super) fn pop_empty_tail(&mut self) -> Option<Frame> {
+        match self {
+            Self::Queue { frames, .. } if frames.back().is_some_and(|frame| frame.bytes.is_empty()) => {
+                frames.pop_back()
+            }
+            _ => None,
+        }
+    }
+
     /// Takes everything out.
     pub(super) fn drain(&mut self) -> VecDeque<Frame> {
         match self {

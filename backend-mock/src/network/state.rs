@@ -81,8 +81,19 @@ impl State {
             state.in_flight =
                 core::mem::take(&mut state.in_flight).into_iter().map(|((_, n), f)| ((now, n), f)).collect();
             self.arrive(port);
+            self.lose_empty_tail(port);
             let peer = self.peer(port);
             peer.into_iter().for_each(|peer| self.hang_up(peer));
+        }
+    }
+
+    /// Nobody can tell an empty message from the end of a stream that follows it.
+    fn lose_empty_tail(&mut self, port: usize) {
+        while let Some(state) = self.ports.get_mut(port).filter(|port| port.kind == Kind::Seqpacket)
+            && let Some(frame) = state.buffer.pop_empty_tail()
+        {
+            state.ledger.arrived -= 1;
+            self.lose(port, &frame, Loss::Nobody);
         }
     }
 
