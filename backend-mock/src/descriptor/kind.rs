@@ -11,8 +11,8 @@ use crate::record::LinkType;
 /// | `Tap`, `Tun` | 1 | no | the wire loses frames | sends are refused | interface deleted |
 /// | `Seqpacket` | many | yes | the sender would block | | peer closed, after what it had sent |
 /// | `Datagram` | many | yes | the sender would block | | sends are refused once the peer is closed |
-/// | `Packet` | many | yes | drops are counted | told once, sends are refused | interface deleted |
-/// | `PacketRing` | what is in the ring | yes | drops are counted | told when dry, sends are refused | interface deleted |
+/// | `Packet` | many | yes | drops are counted | told once, behind what was received; sends are refused | interface deleted |
+/// | `PacketRing` | all in the ring | yes | drops are counted | as `Packet` | interface deleted |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A TAP interface: Ethernet frames, `read(2)`.

@@ -66,7 +66,7 @@ impl State {
         Ok(calls)
     }
 
-    /// An error that comes before any frame. The ring of a packet socket tells the loss of its link only when it is dry.
+    /// An error that comes instead of frames. The loss of the link is told behind what was received before it.
     fn receive_error(&mut self, port: usize, fault: Option<Fault>) -> Option<ErrorKind> {
         let now = self.clock.now();
         let state = self.ports.get_mut(port)?;
@@ -77,8 +77,7 @@ impl State {
             state.receive_end = state.receive_end.or((kind == ErrorKind::Fatal).then_some(kind));
             return Some(state.receive_end.unwrap_or(kind));
         }
-        let is_ring = matches!(state.kind, Kind::PacketRing(_));
-        if is_ring && state.buffer.has_frame(now) {
+        if state.buffer.has_frame(now) {
             return state.receive_end;
         }
         state.receive_end.or(state.receive_error.take())
