@@ -15,14 +15,38 @@
 //! assert_eq!(batch.frames().next().unwrap().bytes, b"header payload");
 //! # Ok::<(), fdlink_mock::MockError>(())
 //! ```
-
+#![cfg_attr(feature = "sim", doc = include_str!("simulation.md"))]
 #![no_std]
 #![forbid(unsafe_code)]
-#![warn(clippy::indexing_slicing, clippy::panic, clippy::expect_used)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::panic, clippy::expect_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
+#[cfg(feature = "sim")]
+extern crate alloc;
+
+#[cfg(feature = "sim")]
+pub mod clock;
+#[cfg(feature = "sim")]
+pub mod descriptor;
+#[cfg(feature = "sim")]
+pub mod device;
 mod error;
+#[cfg(feature = "sim")]
+pub mod fault;
 mod link;
+#[cfg(feature = "sim")]
+pub mod network;
+#[cfg(feature = "sim")]
+mod pcapng;
 mod queue;
+#[cfg(feature = "sim")]
+mod rates;
+#[cfg(feature = "sim")]
+pub mod record;
+#[cfg(feature = "sim")]
+pub mod rng;
+#[cfg(feature = "sim")]
+mod shrink;
 
 pub use error::MockError;
 pub use link::{End, Link, MockStop};

@@ -4,6 +4,8 @@
 
 pub mod conformance;
 pub mod lab;
+pub mod random;
+pub mod sim;
 pub mod support;
 pub mod vectors;
 

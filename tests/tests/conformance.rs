@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fdlink_linux::DispatchMode::{Readv, RecvMmsg};
 use fdlink_linux::{RingOptions, RingVersion};
-use fdlink_tests::conformance::{Bench, MockBench, PacketBench, TunTapBench, UnixBench, rules};
+use fdlink_tests::conformance::{Bench, MockBench, PacketBench, SimBench, TunTapBench, UnixBench, rules};
 use fdlink_tests::lab;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let network = lab::enter().map(drop).map_err(|error| error.to_string());
     let tun = network.clone().and_then(|()| lab::tun_available());
-    let trials = [
+    let simulated = SimBench::ALL.map(|(name, bench)| mount(name, bench, &Ok(())));
+    let real = [
         mount("mock", MockBench, &Ok(())),
         mount("seqpacket::readv", UnixBench { seqpacket: true, mode: Readv }, &Ok(())),
         mount("seqpacket::recvmmsg", UnixBench { seqpacket: true, mode: RecvMmsg }, &Ok(())),
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         mount("packet::ring_v2", PacketBench::ring(RingVersion::V2), &network),
         mount("packet::ring_v3", PacketBench::ring(RingOptions::V3.version), &network),
     ];
+    let trials: Vec<_> = simulated.into_iter().chain(real).collect();
     if !arguments.list {
         trials.iter().filter_map(|kind| kind.skipped.as_ref()).for_each(|line| println!("{line}"));
     }

@@ -10,8 +10,10 @@ mod elf;
 mod fuzz;
 mod lint;
 mod msrv;
+mod mutants;
 mod no_std;
 mod package;
+mod sim;
 mod tally;
 mod test;
 mod toolchain;
@@ -58,6 +60,15 @@ enum Task {
     /// What fails prints its seed.
     Fuzz(fuzz::FuzzArgs),
 
+    /// Play endpoints over simulated networks in which everything goes wrong, each run made of one number, its seed.
+    ///
+    /// A seed that fails prints what did not hold, the command that repeats it, and the faults without which it does not fail. The exit status
+    /// is 0 only if none fails.
+    Sim(sim::SimArgs),
+
+    /// Break the endpoint in one way after the other, in a copy, and show that the simulation notices each.
+    Mutants(mutants::MutantsArgs),
+
     /// Prove that core and mock need neither std nor an allocator.
     ///
     /// Links them into a static binary without libc, runs it, and shows that the same binary with an allocator or with std does not
@@ -96,6 +107,8 @@ impl Task {
             Self::Test => return test::run(&Workspace::load()?),
             Self::Bench(args) => bench::run(args)?,
             Self::Fuzz(args) => fuzz::run(args, &Workspace::load()?)?,
+            Self::Sim(args) => sim::run(args, &Workspace::load()?)?,
+            Self::Mutants(args) => mutants::run(args, &Workspace::load()?)?,
             Self::NoStd { bare: false } => no_std::run(&Workspace::load()?)?,
             Self::NoStd { bare: true } => bare::run(&Workspace::load()?)?,
             Self::Lint => lint::run(&Workspace::load()?)?,

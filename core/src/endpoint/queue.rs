@@ -85,6 +85,11 @@ impl<IO: RawIo> Queue<IO> {
         self.hangup.load(Ordering::Acquire)
     }
 
+    /// The end that sending found was reported: nothing comes after it, whatever the descriptor says.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.hangup() && self.ended.load(Ordering::Relaxed)
+    }
+
     /// Wakes the receiver, so that it notices without traffic.
     pub(crate) fn set_hangup(&self) {
         if !self.hangup.swap(true, Ordering::AcqRel) {

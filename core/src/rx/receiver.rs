@@ -65,6 +65,9 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         if !self.shared.lifecycle.state().is_attached() {
             return Err(self.finish(Ended::Detached, dispatcher));
         }
+        if self.queue.has_hung_up() {
+            return Err(self.finish(Ended::PeerClosed, dispatcher));
+        }
         let Some(rx) = self.rx.as_mut() else {
             return Err(self.finish(Ended::Detached, dispatcher));
         };
@@ -89,6 +92,9 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     /// True if a frame is there to [`take`](Receiver::take). Takes none: it stays queued (rule R4). Never blocks.
     #[cfg(feature = "smoltcp")]
     pub(crate) fn peek<D: NetworkDispatcher + ?Sized>(&mut self, dispatcher: &mut D) -> Result<bool, Ended<IO::Error>> {
+        if self.shared.lifecycle.state().is_attached() && self.queue.has_hung_up() {
+            return Err(self.finish(Ended::PeerClosed, dispatcher));
+        }
         let rx = self.rx.as_mut().filter(|_| self.shared.lifecycle.state().is_attached());
         let Some(rx) = rx else {
             return Err(self.finish(Ended::Detached, dispatcher));

@@ -28,6 +28,7 @@ mod mock;
 mod rig;
 mod sending;
 mod signal;
+mod sim;
 mod stopping;
 mod waiting;
 
@@ -36,6 +37,7 @@ use fdlink_core::io::RawIo;
 pub use frames::{Frames, Shape};
 pub use linux::{PacketBench, TunTapBench, UnixBench};
 pub use mock::MockBench;
+pub use sim::SimBench;
 
 /// Makes channels of one kind.
 pub trait Bench: Send + Sync + 'static {

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::dice::Dice;
+use fdlink_tests::random::Dice;
 
 const USAGE: &str = "usage: fuzz [--seconds S | --cases N] [--seed N]";
 

@@ -7,7 +7,7 @@ use fdlink_core::wire::checksum::is_transport_valid;
 use fdlink_core::wire::layers::IpVersion;
 use fdlink_tests::support::{Offloaded, Segments, coalesced, on_the_wire};
 
-use crate::dice::Dice;
+use fdlink_tests::random::Dice;
 
 pub(crate) fn case(dice: &mut Dice) {
     let has_ethernet = dice.flip();

@@ -7,9 +7,6 @@
 
 mod arguments;
 mod coalesce;
-mod dice;
-mod draft;
-mod frames;
 mod receive;
 mod segments;
 mod transmit;
@@ -21,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use arguments::Arguments;
-use dice::Dice;
+use fdlink_tests::random::Dice;
 
 /// The case that is running.
 static SEED: AtomicU64 = AtomicU64::new(0);

@@ -10,9 +10,9 @@ use fdlink_core::{
 };
 use fdlink_tests::support::{OWN, PEER};
 
-use crate::dice::Dice;
-use crate::frames::{frame, judge, length, options};
 use crate::wire::{FarEnd, LONGEST, NearEnd, Wire};
+use fdlink_tests::random::Dice;
+use fdlink_tests::random::{frame, judge, length, options};
 
 pub(crate) fn case(dice: &mut Dice) {
     let receive_len = dice.within(20..=LONGEST);

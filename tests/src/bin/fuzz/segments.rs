@@ -7,7 +7,7 @@ use fdlink_core::tx::gso::{Splitter, payload_slices};
 use fdlink_core::wire::Unsplittable;
 use fdlink_core::wire::vnet::{GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, VirtioNetHdr};
 
-use crate::dice::Dice;
+use fdlink_tests::random::Dice;
 
 pub(crate) fn case(dice: &mut Dice) {
     let draft = Draft::new(dice);

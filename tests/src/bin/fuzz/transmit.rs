@@ -5,10 +5,10 @@ use std::time::Duration;
 use fdlink_core::io::{ErrorKind, RawIo as _};
 use fdlink_core::{Endpoint, LinkEndpoint as _, Options, Packet, Queue, Refusal, TxPolicy, TxStatus, WriteError};
 
-use crate::dice::Dice;
-use crate::draft::Draft;
-use crate::frames;
 use crate::wire::{FarEnd, LONGEST, NearEnd, Wire};
+use fdlink_tests::random;
+use fdlink_tests::random::Dice;
+use fdlink_tests::random::Draft;
 
 /// With links that hold few frames or many.
 pub(crate) fn case(dice: &mut Dice) {
@@ -24,7 +24,7 @@ type Near<'l, const SLOTS: usize> = Endpoint<NearEnd<'l, SLOTS>, Vec<Queue<NearE
 fn over<const SLOTS: usize>(dice: &mut Dice) {
     let links: Vec<_> = (0..dice.within(1..=4)).map(|_| Wire::<SLOTS>::new()).collect();
     let (near, far): (Vec<_>, Vec<_>) = links.iter().map(Wire::ends).unzip();
-    let options = Options { tx_policy: policy(dice), ..frames::options(dice, LONGEST) };
+    let options = Options { tx_policy: policy(dice), ..random::options(dice, LONGEST) };
     let endpoint = Endpoint::new(near.into_iter().map(Queue::new).collect(), options).expect("the options are good");
     let mut far: Vec<_> = far.into_iter().map(|end| FarEnd::new(end.split())).collect();
 

@@ -1,14 +1,12 @@
-//! Random packets, and what must become of them, written down a second time.
-
 use fdlink_core::wire::ethernet::{EthernetHeader, HEADER_LEN};
 use fdlink_core::{EtherType, LinkAddress, Options, Packet, Refusal};
-use fdlink_tests::support::{OWN, PEER, STRANGER};
 
-use crate::dice::Dice;
-use crate::frames::length;
+use super::{Dice, length};
+use crate::support::{OWN, PEER, STRANGER};
 
 /// A packet before it is one.
-pub(crate) struct Draft {
+#[derive(Debug, Clone)]
+pub struct Draft {
     bytes: Vec<u8>,
     /// Where the bytes are cut into parts, in order.
     cuts: Vec<usize>,
@@ -21,7 +19,8 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(dice: &mut Dice, options: &Options) -> Self {
+    /// A packet for an endpoint with these options, often one that it refuses.
+    pub fn new(dice: &mut Dice, options: &Options) -> Self {
         let mtu = options.mtu as usize;
         let limit = mtu + dice.pick(&[0, HEADER_LEN]);
         let len = length(dice, limit, mtu + 100);
@@ -38,14 +37,17 @@ impl Draft {
         }
     }
 
-    /// Some may be empty.
-    pub(crate) fn parts(&self) -> Vec<&[u8]> {
+    /// The parts of the packet; some may be empty.
+    #[must_use]
+    pub fn parts(&self) -> Vec<&[u8]> {
         let ends = self.cuts.iter().copied().chain([self.bytes.len()]);
         let starts = [0].into_iter().chain(self.cuts.iter().copied());
         starts.zip(ends).map(|(start, end)| &self.bytes[start..end]).collect()
     }
 
-    pub(crate) fn packet<'p>(&self, parts: &'p [&'p [u8]]) -> Packet<'p> {
+    /// The packet, over its [`parts`](Draft::parts).
+    #[must_use]
+    pub fn packet<'p>(&self, parts: &'p [&'p [u8]]) -> Packet<'p> {
         let packet = if self.is_framed { Packet::framed(parts) } else { Packet::new(self.protocol, parts) };
         let packet = packet.to(self.destination).with_hash(self.hash);
         match self.source {
@@ -54,12 +56,15 @@ impl Draft {
         }
     }
 
-    pub(crate) const fn queue(&self, queues: usize) -> usize {
+    /// Which of so many queues it goes to.
+    #[must_use]
+    pub const fn queue(&self, queues: usize) -> usize {
         self.hash as usize % queues
     }
 
     /// Why it is never sent, if so.
-    pub(crate) fn unfit(&self, options: &Options) -> Option<Refusal> {
+    #[must_use]
+    pub fn unfit(&self, options: &Options) -> Option<Refusal> {
         let header = if self.is_framed && options.ethernet_header { HEADER_LEN } else { 0 };
         match self.bytes.len() {
             0 => Some(Refusal::Empty),
@@ -70,7 +75,8 @@ impl Draft {
     }
 
     /// What arrives of it.
-    pub(crate) fn on_the_wire(&self, options: &Options) -> Vec<u8> {
+    #[must_use]
+    pub fn on_the_wire(&self, options: &Options) -> Vec<u8> {
         if self.is_framed || !options.ethernet_header {
             return self.bytes.clone();
         }

@@ -1,13 +1,11 @@
-//! Random lengths, addresses and options, and what an endpoint must make of a frame, written down a second time.
-
 use fdlink_core::wire::ethernet::HEADER_LEN;
 use fdlink_core::{DropCause, EtherType, LinkAddress, Options};
-use fdlink_tests::support::{OWN, PEER, STRANGER};
 
-use crate::dice::Dice;
+use super::Dice;
+use crate::support::{OWN, PEER, STRANGER};
 
-/// Short lengths and those next to a limit come often.
-pub(crate) fn length(dice: &mut Dice, limit: usize, most: usize) -> usize {
+/// A length up to `most`. Short lengths and those next to a limit come often.
+pub fn length(dice: &mut Dice, limit: usize, most: usize) -> usize {
     let len = match dice.within(0..=3) {
         0 => dice.within(0..=20),
         1 => dice.within(limit.saturating_sub(2)..=limit + 2),
@@ -17,7 +15,7 @@ pub(crate) fn length(dice: &mut Dice, limit: usize, most: usize) -> usize {
 }
 
 /// Noise, often with a destination that counts or a first byte that does.
-pub(crate) fn frame(dice: &mut Dice, len: usize) -> Vec<u8> {
+pub fn frame(dice: &mut Dice, len: usize) -> Vec<u8> {
     let mut frame = dice.bytes(len);
     if let Some(destination) = frame.first_chunk_mut().filter(|_| dice.flip()) {
         *destination = dice.pick(&[OWN, PEER, STRANGER, LinkAddress::BROADCAST]).0;
@@ -27,8 +25,8 @@ pub(crate) fn frame(dice: &mut Dice, len: usize) -> Vec<u8> {
     frame
 }
 
-/// Of an endpoint whose queues carry frames of `frame_len` bytes.
-pub(crate) fn options(dice: &mut Dice, frame_len: usize) -> Options {
+/// Options of an endpoint whose queues carry frames of `frame_len` bytes.
+pub fn options(dice: &mut Dice, frame_len: usize) -> Options {
     let ethernet_header = dice.flip();
     let header = if ethernet_header { HEADER_LEN } else { 0 };
     Options {
@@ -42,7 +40,15 @@ pub(crate) fn options(dice: &mut Dice, frame_len: usize) -> Options {
 }
 
 /// The protocol and the payload of a frame, or why it is dropped.
-pub(crate) fn judge<'f>(
+///
+/// # Errors
+///
+/// The cause.
+///
+/// # Panics
+///
+/// Never.
+pub fn judge<'f>(
     frame: &'f [u8],
     options: &Options,
     own: LinkAddress,

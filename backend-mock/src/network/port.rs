@@ -1,0 +1,80 @@
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use fdlink_core::io::ErrorKind;
+
+use super::buffer::Buffer;
+use super::{Frame, Ledger};
+use crate::descriptor::{DescriptorOptions, Kind, truesize};
+
+/// The system's side of a descriptor.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) segment: usize,
+    pub(super) kind: Kind,
+    pub(super) options: DescriptorOptions,
+    pub(super) link: Link,
+    pub(super) stopped: bool,
+    /// Halves of the descriptor that were dropped.
+    pub(super) halves_dropped: u8,
+    /// On their way here, by arrival and then by order of sending.
+    pub(super) in_flight: BTreeMap<(Duration, u64), Frame>,
+    pub(super) buffer: Buffer,
+    /// Until when the wire out of here is busy.
+    pub(super) busy_until: Duration,
+    /// What the next send or receive tells.
+    pub(super) send_error: Option<ErrorKind>,
+    pub(super) receive_error: Option<ErrorKind>,
+    /// What every later one tells.
+    pub(super) send_end: Option<ErrorKind>,
+    pub(super) receive_end: Option<ErrorKind>,
+    pub(super) untold_drops: usize,
+    pub(super) ledger: Ledger,
+}
+
+/// How the interface stands; for a unix socket, its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    Up,
+    Down,
+    Gone,
+}
+
+impl Port {
+    pub(super) fn new(segment: usize, kind: Kind, options: DescriptorOptions) -> Self {
+        Self {
+            segment,
+            kind,
+            options,
+            link: Link::Up,
+            stopped: false,
+            halves_dropped: 0,
+            in_flight: BTreeMap::new(),
+            buffer: Buffer::new(kind, options.receive_frames),
+            busy_until: Duration::ZERO,
+            send_error: None,
+            receive_error: None,
+            send_end: None,
+            receive_end: None,
+            untold_drops: 0,
+            ledger: Ledger::default(),
+        }
+    }
+
+    pub(super) const fn is_closed(&self) -> bool {
+        self.halves_dropped == 2
+    }
+
+    /// Bytes of a unix sender's buffer that lie here unread.
+    pub(super) fn unread(&self) -> usize {
+        let frames = self.in_flight.values().chain(self.buffer.frames());
+        frames.fold(0, |sum, frame| sum + truesize(frame.bytes.len()))
+    }
+
+    /// True once nothing more comes and the descriptor can tell; what was queued comes first.
+    pub(super) fn has_ended(&self) -> bool {
+        let tells = self.kind != Kind::Datagram;
+        let is_more_coming = self.kind.is_unix() && !self.in_flight.is_empty();
+        tells && self.link == Link::Gone && !is_more_coming && self.buffer.is_empty()
+    }
+}

@@ -1,0 +1,62 @@
+//! The counters of a queue against those of the network.
+
+use fdlink_core::io::ErrorKind;
+use fdlink_core::{Counters, DropCause, RefusalCause, TxPolicy};
+use fdlink_mock::network::Ledger;
+
+/// What the endpoint counted as received is what the network handed out, and nothing is unaccounted for.
+#[track_caller]
+pub(super) fn check_received(counters: &Counters, ledger: &Ledger) {
+    let rx = counters.rx;
+    assert!(rx.is_balanced(), "{rx:?}");
+    let kernel = rx.dropped(DropCause::Kernel);
+    assert!(kernel <= ledger.overrun, "{kernel} drops told of {}", ledger.overrun);
+    assert_eq!(rx.received - kernel, ledger.taken, "frames taken");
+    assert_eq!(rx.received_bytes, ledger.taken_bytes, "bytes taken");
+    assert_eq!(rx.calls + final_errors(ledger), ledger.receive_calls, "calls to receive");
+    assert_eq!(rx.errors + final_errors(ledger), ledger.failed.total(), "receives that failed");
+}
+
+/// An end counts neither as a call nor as an error that passes.
+fn final_errors(ledger: &Ledger) -> usize {
+    ledger.failed[ErrorKind::Closed] + ledger.failed[ErrorKind::Fatal]
+}
+
+/// Once every receiver is back, every drop was told.
+#[track_caller]
+pub(super) fn check_drops(counters: &Counters, ledger: &Ledger) {
+    assert_eq!(counters.rx.dropped(DropCause::Kernel), ledger.overrun, "drops of the system");
+}
+
+/// What the endpoint counted as sent is what the network took, and each refusal is counted under its cause.
+#[track_caller]
+pub(super) fn check_sent(counters: &Counters, ledger: &Ledger) {
+    let tx = counters.tx;
+    assert_eq!((tx.sent, tx.sent_bytes), (ledger.sent, ledger.sent_bytes), "frames and bytes sent");
+    assert_eq!(tx.calls, ledger.send_calls, "calls to send");
+    let refused = &ledger.refused;
+    let rejected =
+        refused[ErrorKind::OffloadRejected] + refused[ErrorKind::FrameTooLong] + refused[ErrorKind::FrameRejected];
+    assert_eq!(tx.refused(RefusalCause::Rejected), rejected, "rejected");
+    assert_eq!(tx.refused(RefusalCause::LinkDown), refused[ErrorKind::LinkDown], "link down");
+}
+
+/// Errors that may pass refuse frames only where the policy says so. Not for a smoltcp device, which gives up frames itself.
+#[track_caller]
+pub(super) fn check_policy(counters: &Counters, ledger: &Ledger, policy: TxPolicy) {
+    let tx = counters.tx;
+    let refused = &ledger.refused;
+    assert_eq!(tx.refused(RefusalCause::Closed), refused[ErrorKind::Closed] + refused[ErrorKind::Fatal], "closed");
+    let passing = [(RefusalCause::WouldBlock, ErrorKind::WouldBlock), (RefusalCause::NoBuffers, ErrorKind::NoBuffers)];
+    for (cause, kind) in passing {
+        let expected = if policy == TxPolicy::Drop { refused[kind] } else { 0 };
+        assert_eq!(tx.refused(cause), expected, "{cause}");
+    }
+}
+
+/// Frames towards a port are lost, arrived, or still on the wire; `on_the_wire` is known where nothing is.
+#[track_caller]
+pub(super) fn check_wire(ledger: &Ledger, on_the_wire: usize) {
+    let ended = ledger.lost + ledger.overflowed + ledger.undeliverable + ledger.overrun + ledger.arrived;
+    assert_eq!(ledger.carried, ended + on_the_wire, "{ledger:?}");
+}

@@ -1,0 +1,56 @@
+//! The other ends of an endpoint's queues: descriptors without an endpoint.
+
+use std::collections::VecDeque;
+
+use fdlink_core::io::{
+    Channel, ErrorKind, IoError as _, RawIo as _, RxBatch as _, RxFrame, RxQueue as _, TxFrame, TxQueue as _,
+};
+use fdlink_mock::descriptor::{Descriptor, DescriptorRx, DescriptorTx};
+use fdlink_mock::device::Watch;
+use fdlink_mock::fault::Rates;
+use fdlink_mock::network::Network;
+
+/// A descriptor that a scenario drives by hand.
+pub(super) struct Peer {
+    pub(super) port: usize,
+    rx: DescriptorRx,
+    tx: DescriptorTx,
+}
+
+impl Peer {
+    /// At this end goes wrong what `rates` says.
+    pub(super) fn new(network: &Network, descriptor: Descriptor, rates: Rates) -> Self {
+        let port = descriptor.port();
+        network.set_rates(port, rates);
+        let Channel { rx, tx, .. } = descriptor.split();
+        Self { port, rx, tx }
+    }
+
+    pub(super) fn send(&self, frame: &[u8]) -> Result<(), ErrorKind> {
+        self.tx.send(&[TxFrame { header: &[], parts: &[frame] }]).map(drop).map_err(|error| error.kind())
+    }
+
+    /// At most `most` of the frames that have arrived.
+    pub(super) fn take(&mut self, most: usize) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        while frames.len() < most {
+            let Ok(mut batch) = self.rx.poll(most - frames.len()) else { break };
+            let before = frames.len();
+            frames.extend(batch.frames().map(|frame| frame.bytes.to_vec()));
+            if frames.len() == before {
+                break;
+            }
+        }
+        frames
+    }
+}
+
+/// Keeps what was lent, in order, with the length told.
+#[derive(Debug, Default)]
+pub(super) struct Lent(pub(super) VecDeque<(usize, Vec<u8>)>);
+
+impl Watch for Lent {
+    fn received(&mut self, frame: &RxFrame<'_>) {
+        self.0.push_back((frame.meta.len, frame.bytes.to_vec()));
+    }
+}
