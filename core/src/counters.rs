@@ -70,7 +70,7 @@ impl fmt::Display for DropCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefusalCause {
-    /// The packet was unfit: empty, a runt, or longer than the MTU.
+    /// The packet was unfit: empty, a runt, longer than allowed, or not what its offload says.
     Unfit,
     /// The descriptor took nothing (`EAGAIN`), and the policy was to drop.
     WouldBlock,
@@ -93,7 +93,13 @@ impl RefusalCause {
 impl From<Refusal> for RefusalCause {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Empty | Refusal::ExceedsMtu | Refusal::Runt => Self::Unfit,
+            Refusal::Empty
+            | Refusal::ExceedsMtu
+            | Refusal::Runt
+            | Refusal::NoGso
+            | Refusal::ExceedsGsoMaxSize
+            | Refusal::Unsplittable(_)
+            | Refusal::TooManyParts => Self::Unfit,
             Refusal::Io(ErrorKind::WouldBlock) => Self::WouldBlock,
             Refusal::Io(ErrorKind::NoBuffers) => Self::NoBuffers,
             Refusal::Io(ErrorKind::LinkDown) => Self::LinkDown,

@@ -29,6 +29,8 @@ pub enum ConfigError {
     VlanId,
     /// `vlan`: given although there is no link header that could carry a tag.
     VlanWithoutEthernet,
+    /// `gso_max_size`: given although `gso` is none.
+    GsoMaxSizeWithoutGso,
     /// `rx_budget`: zero.
     RxBudgetZero,
     /// `processor_backlog`: zero.
@@ -41,10 +43,6 @@ pub enum ConfigError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnsupportedOption {
-    /// `gso` other than [`GsoSupport::None`](crate::GsoSupport::None), or `gso_max_size` other than 0.
-    Gso,
-    /// `tx_checksum_offload`.
-    TxChecksumOffload,
     /// `rx_checksum_offload`.
     RxChecksumOffload,
     /// `save_restore`.
@@ -56,8 +54,6 @@ impl UnsupportedOption {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Gso => "gso",
-            Self::TxChecksumOffload => "tx_checksum_offload",
             Self::RxChecksumOffload => "rx_checksum_offload",
             Self::SaveRestore => "save_restore",
         }
@@ -80,6 +76,7 @@ impl fmt::Display for ConfigError {
             }
             Self::VlanId => f.write_str("vlan: an identifier is 1 to 4094"),
             Self::VlanWithoutEthernet => f.write_str("vlan: needs ethernet_header"),
+            Self::GsoMaxSizeWithoutGso => f.write_str("gso_max_size: needs gso"),
             Self::RxBudgetZero => f.write_str("rx_budget: must not be zero"),
             Self::ProcessorBacklogZero => f.write_str("processor_backlog: must not be zero"),
             Self::Unsupported(option) => {

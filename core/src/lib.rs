@@ -80,8 +80,9 @@ pub use counters::{Counters, DropCause, RefusalCause};
 pub use dispatcher::{LinkEvent, NetworkDispatcher};
 pub use endpoint::state::{State, StateError};
 pub use endpoint::{
-    ArpHardwareType, BATCH_SIZE, Capabilities, Endpoint, GsoSupport, InjectableEndpoint, InjectableLinkEndpoint,
-    LinkEndpoint, MuxedInjectableEndpoint, OnCloseAction, Options, Queue, TxPolicy,
+    ArpHardwareType, BATCH_SIZE, Capabilities, Endpoint, GSO_HEADER_ALLOWANCE, GSO_MAX_SIZE, GsoSupport,
+    InjectableEndpoint, InjectableLinkEndpoint, LinkEndpoint, MuxedInjectableEndpoint, OnCloseAction, Options, Queue,
+    TxPolicy,
 };
 pub use error::{ConfigError, ReceiverError, UnsupportedOption, WriteError};
 pub use offload::{ChecksumState, Gso, GsoType, Offload};

@@ -3,11 +3,11 @@
 use core::cell::Cell;
 use core::net::IpAddr;
 
-use crate::io::{ErrorKind, RxMeta};
+use crate::io::{ErrorKind, Offloads, RxMeta};
 use crate::offload::{ChecksumState, Offload};
 use crate::rx::Parts;
 use crate::wire::ethernet::{EthernetHeader, HEADER_LEN};
-use crate::wire::{EtherType, LinkAddress};
+use crate::wire::{EtherType, LinkAddress, Unsplittable};
 
 /// A network-layer packet to send, with what the link layer needs to know about it and, afterwards, what became of it.
 ///
@@ -27,6 +27,10 @@ pub struct Packet<'p> {
     is_framed: bool,
     /// Written while the frames of a batch borrow the packet's header.
     status: Cell<TxStatus>,
+    /// Segments of a packet cut here that have left, while it is pending.
+    segments_sent: Cell<u32>,
+    /// The offloads that the system refused to this packet, which is sent in software for it.
+    without: Cell<Offloads>,
     pub(crate) queue: u16,
     pub(crate) len: u32,
 }
@@ -46,6 +50,8 @@ impl<'p> Packet<'p> {
             link_header: None,
             is_framed: false,
             status: Cell::new(TxStatus::Pending),
+            segments_sent: Cell::new(0),
+            without: Cell::new(Offloads::empty()),
             queue: 0,
             len: 0,
         }
@@ -161,6 +167,30 @@ impl<'p> Packet<'p> {
     /// Makes a packet that was sent or refused pending again, to send it once more.
     pub const fn reset(&mut self) {
         *self.status.get_mut() = TxStatus::Pending;
+        *self.segments_sent.get_mut() = 0;
+        *self.without.get_mut() = Offloads::empty();
+    }
+
+    #[inline]
+    pub(crate) const fn segments_sent(&self) -> usize {
+        self.segments_sent.get() as usize
+    }
+
+    pub(crate) fn count_segment(&self) {
+        self.segments_sent.set(self.segments_sent.get() + 1);
+    }
+
+    pub(crate) fn do_without(&self, offloads: Offloads) {
+        self.without.set(offloads);
+    }
+
+    pub(crate) fn is_for_software(&self) -> bool {
+        !self.without.get().is_empty()
+    }
+
+    /// What it was sent without.
+    pub(crate) const fn without(&self) -> Offloads {
+        self.without.get()
     }
 
     #[inline]
@@ -195,11 +225,12 @@ impl<'p> Packet<'p> {
 /// What became of a packet that was handed to [`write_packets`](crate::LinkEndpoint::write_packets).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TxStatus {
-    /// Not tried, or tried and to be tried again: nothing of it has left.
+    /// Not tried, or tried and to be tried again: nothing of it has left. Of a packet that is cut in software the first segments may have; the next
+    /// try goes on behind them.
     Pending,
     /// The system took the whole frame.
     Sent,
-    /// It was given up; nothing of it has left.
+    /// It was given up; nothing of it has left, unless it was cut into segments in software, of which earlier ones may have.
     Refused(Refusal),
 }
 
@@ -213,6 +244,14 @@ pub enum Refusal {
     ExceedsMtu,
     /// A framed packet is shorter than the link header.
     Runt,
+    /// The packet asks for segmentation, and [`Options::gso`](crate::Options::gso) is none.
+    NoGso,
+    /// The packet asks for segmentation and is longer than [`Options::gso_max_size`](crate::Options::gso_max_size).
+    ExceedsGsoMaxSize,
+    /// The packet is not one that what it asks for can be done to.
+    Unsplittable(Unsplittable),
+    /// A segment of the packet lies in more than 187 parts.
+    TooManyParts,
     /// The system refused the frame.
     Io(ErrorKind),
 }
@@ -223,6 +262,10 @@ impl core::fmt::Display for Refusal {
             Self::Empty => f.write_str("the packet is empty: give it at least one byte"),
             Self::ExceedsMtu => f.write_str("the packet is longer than the MTU: fragment it, or raise the MTU"),
             Self::Runt => f.write_str("the frame is shorter than its link header"),
+            Self::NoGso => f.write_str("the packet asks for segmentation: set Options::gso"),
+            Self::ExceedsGsoMaxSize => f.write_str("the packet is longer than gso_max_size"),
+            Self::Unsplittable(why) => write!(f, "the packet cannot be sent as it asks: {why}"),
+            Self::TooManyParts => f.write_str("a segment lies in too many parts: hand in fewer, longer ones"),
             Self::Io(kind) => write!(f, "the system refused the frame: {kind}"),
         }
     }

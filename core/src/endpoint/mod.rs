@@ -17,7 +17,9 @@ pub(crate) use lifecycle::Lifecycle;
 pub use link::{LinkEndpoint, OnCloseAction};
 pub use muxed::{MuxedInjectableEndpoint, Route};
 pub(crate) use options::Config;
-pub use options::{ArpHardwareType, BATCH_SIZE, Capabilities, GsoSupport, Options, TxPolicy};
+pub use options::{
+    ArpHardwareType, BATCH_SIZE, Capabilities, GSO_HEADER_ALLOWANCE, GSO_MAX_SIZE, GsoSupport, Options, TxPolicy,
+};
 pub use queue::Queue;
 
 use crate::counters::{Counters, DropCause};
@@ -147,7 +149,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
     }
 
     fn gso_max_size(&self) -> u32 {
-        self.shared.config.options.gso_max_size
+        self.shared.config.gso_max_size()
     }
 
     fn attach(&self) -> Result<(), StateError> {

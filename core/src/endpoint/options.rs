@@ -11,6 +11,12 @@ use crate::wire::{EtherType, LinkAddress};
 /// The origin's `BatchSize`: 46 packets of 1,420 bytes and one of 216 are one TCP segment of 64 KiB.
 pub const BATCH_SIZE: usize = 47;
 
+/// The origin's `GVisorGSOMaxSize`, in bytes: the longest packet for segmentation where nothing else is asked.
+pub const GSO_MAX_SIZE: u32 = 65_536;
+
+/// Bytes of [`Options::gso_max_size`] that the origin's TCP leaves for the headers of all layers when it fills a packet for segmentation.
+pub const GSO_HEADER_ALLOWANCE: u32 = 160;
+
 /// How an endpoint is to work. Checked once, when the endpoint is made; every rejection is a [`ConfigError`] that names the field.
 ///
 /// Each field says which option of the origin's `fdbased.Options` it is. What belongs to a file descriptor rather than to the
@@ -36,9 +42,11 @@ pub struct Options {
     pub wake: WakePolicy,
     /// What to do when a descriptor takes nothing more (the origin drops the rest of the batch). Default [`TxPolicy::Return`].
     pub tx_policy: TxPolicy,
-    /// Segmentation of packets above the MTU (`GSOMaxSize`, `GVisorGSOEnabled`). Only `None` is supported.
+    /// Who segments packets above the MTU that ask for it ([`Packet::with_offload`](crate::Packet::with_offload); `GSOMaxSize`,
+    /// `GVisorGSOEnabled`). Default [`GsoSupport::None`]: such packets are refused.
     pub gso: GsoSupport,
-    /// Longest packet in bytes handed in for segmentation (`GSOMaxSize`). Only 0 is supported.
+    /// Longest packet in bytes handed in for segmentation, link header excluded (`GSOMaxSize`); 0 with `gso` is [`GSO_MAX_SIZE`]. A TCP that makes them
+    /// leaves [`GSO_HEADER_ALLOWANCE`] bytes of it for headers. Default 0.
     pub gso_max_size: u32,
     /// Merge successive segments of TCP and UDP flows of one batch into super-frames (`GRO`): [`RxPacket::tail`](crate::RxPacket::tail),
     /// [`RxPacket::offload`](crate::RxPacket::offload). Default false.
@@ -48,7 +56,9 @@ pub struct Options {
     /// was verified on the way, it is [`Unnecessary`](crate::ChecksumState::Unnecessary). The smoltcp device takes frames one by one, and
     /// merges none.
     pub gro: bool,
-    /// Leave transport checksums of sent packets to the system (`TXChecksumOffload`). Not supported.
+    /// Announce [`Capabilities::TX_CHECKSUM_OFFLOAD`] (`TXChecksumOffload`): a stack may leave transport checksums partial, and says so with each packet
+    /// ([`ChecksumState::Partial`](crate::ChecksumState::Partial)). The system completes them where it can, and the endpoint where it cannot;
+    /// also if this is false. Default false.
     pub tx_checksum_offload: bool,
     /// Take transport checksums of received packets as verified (`RXChecksumOffload`). Not supported.
     pub rx_checksum_offload: bool,
@@ -119,7 +129,8 @@ pub enum GsoSupport {
     /// Nobody: such packets are refused.
     #[default]
     None,
-    /// The system behind the descriptor (origin: `HostGSOSupported`).
+    /// The system behind the descriptor (origin: `HostGSOSupported`), which needs a virtio-net header and a system that grants the offload; the endpoint
+    /// where it does not, or no longer ([`Queue::offloads`](crate::Queue::offloads)).
     Host,
     /// The endpoint (origin: `GVisorGSOSupported`).
     Software,
@@ -161,6 +172,9 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn new(options: Options, limits: impl Iterator<Item = Limits>) -> Result<Self, ConfigError> {
         refuse_unsupported(&options)?;
+        if options.gso == GsoSupport::None && options.gso_max_size != 0 {
+            return Err(ConfigError::GsoMaxSizeWithoutGso);
+        }
         if options.rx_budget == 0 {
             return Err(ConfigError::RxBudgetZero);
         }
@@ -187,6 +201,15 @@ impl Config {
         RxFilter { ethernet_header, promiscuous, address, ether_types, vlan }
     }
 
+    /// 0 where nobody segments.
+    pub(crate) const fn gso_max_size(&self) -> u32 {
+        match (self.options.gso, self.options.gso_max_size) {
+            (GsoSupport::None, _) => 0,
+            (_, 0) => GSO_MAX_SIZE,
+            (_, size) => size,
+        }
+    }
+
     pub(crate) fn header_len(&self) -> usize {
         header_len(&self.options)
     }
@@ -209,6 +232,7 @@ impl Config {
     pub(crate) fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::empty();
         capabilities.set(Capabilities::RESOLUTION_REQUIRED, self.options.ethernet_header);
+        capabilities.set(Capabilities::TX_CHECKSUM_OFFLOAD, self.options.tx_checksum_offload);
         capabilities.set(Capabilities::DISCONNECT_OK, self.options.disconnect_ok);
         capabilities
     }
@@ -229,10 +253,6 @@ const fn check_vlan(options: &Options) -> Result<(), ConfigError> {
 
 const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {
     let option = match options {
-        Options { gso: GsoSupport::Host | GsoSupport::Software, .. } | Options { gso_max_size: 1.., .. } => {
-            UnsupportedOption::Gso
-        }
-        Options { tx_checksum_offload: true, .. } => UnsupportedOption::TxChecksumOffload,
         Options { rx_checksum_offload: true, .. } => UnsupportedOption::RxChecksumOffload,
         Options { save_restore: true, .. } => UnsupportedOption::SaveRestore,
         _ => return Ok(()),

@@ -1,9 +1,9 @@
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
 
 use crate::counters::{Counters, QueueCounters};
-use crate::io::{Channel, Limits, RawIo, RxFilter, Stop as _, TxQueue as _};
+use crate::io::{Channel, Limits, Offloads, RawIo, RxFilter, Stop as _, TxQueue as _};
 
 /// One channel of an endpoint, with its counters.
 pub struct Queue<IO: RawIo> {
@@ -11,6 +11,8 @@ pub struct Queue<IO: RawIo> {
     pub(crate) limits: Limits,
     pub(crate) counters: QueueCounters,
     stop: IO::Stop,
+    /// Offloads that were granted and turned out not to be done.
+    lost: AtomicU32,
     /// Here while no receiver is out.
     rx: Mutex<Option<IO::Rx>>,
     /// The system leaves out what the endpoint does not take.
@@ -31,6 +33,7 @@ impl<IO: RawIo> Queue<IO> {
             limits,
             counters: QueueCounters::default(),
             stop,
+            lost: AtomicU32::new(0),
             rx: Mutex::new(Some(rx)),
             filtered_below: AtomicBool::new(false),
             hangup: AtomicBool::new(false),
@@ -48,6 +51,18 @@ impl<IO: RawIo> Queue<IO> {
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What the channel does for frames now: what was granted at the start, less what was lost since (rule L1).
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        self.limits.offloads - Offloads::from_bits_truncate(self.lost.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn lose(&self, offloads: Offloads) {
+        if !offloads.is_empty() {
+            self.lost.fetch_or(offloads.bits(), Ordering::Relaxed);
+        }
     }
 
     /// True if the system leaves out frames that the endpoint does not take, uncounted; false where the endpoint drops and counts them itself,

@@ -2,8 +2,8 @@ use core::slice::Iter;
 
 use heapless::Vec;
 
-use crate::io::TxFrame;
-use crate::packet::{Packet, TxStatus};
+use crate::io::{ErrorKind, TxFrame};
+use crate::packet::{Packet, Refusal, TxStatus};
 
 /// The pending packets of one queue, in order.
 #[derive(Clone)]
@@ -31,11 +31,23 @@ impl<'p, 'd> Due<'p, 'd> {
 
     /// Writes into the first `count` packets what became of them, and passes over them; returns their bytes.
     #[inline]
-    pub(super) fn mark(&mut self, count: usize, status: TxStatus) -> usize {
+    fn mark(&mut self, count: usize, status: TxStatus) -> usize {
         self.by_ref().take(count).fold(0, |bytes, packet| {
             packet.set_status(status);
             bytes + packet.len as usize
         })
+    }
+}
+
+impl Account for Due<'_, '_> {
+    #[inline]
+    fn sent(&mut self, frames: usize) -> Sent {
+        Sent { packets: frames, bytes: self.mark(frames, TxStatus::Sent) }
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> usize {
+        self.mark(1, TxStatus::Refused(refusal));
+        1
     }
 }
 
@@ -47,4 +59,27 @@ impl<'p, 'd> Iterator for Due<'p, 'd> {
         let queue = self.queue;
         self.packets.find(|packet| packet.is_pending() && packet.queue == queue)
     }
+}
+
+/// The packets behind the frames of a batch, which are told what became of them.
+pub(super) trait Account {
+    /// The first `frames` have left.
+    fn sent(&mut self, frames: usize) -> Sent;
+
+    /// The packet of the first frame is given up; says how many frames of the batch are.
+    fn refused(&mut self, refusal: Refusal) -> usize;
+
+    /// True if the packet of the first frame, which the system refused as `kind`, is to be sent in software: the frames are to be made anew.
+    fn falls_back(&mut self, kind: ErrorKind) -> bool {
+        let _ = kind;
+        false
+    }
+}
+
+/// What has left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    /// Packets of which nothing is left.
+    pub(super) packets: usize,
+    pub(super) bytes: usize,
 }

@@ -1,8 +1,10 @@
 //! From packets to a queue.
 
 mod batch;
+mod downgrade;
 pub mod gso;
 mod header;
+mod offloaded;
 mod sender;
 mod write;
 

@@ -1,8 +1,8 @@
 use super::Written;
-use super::batch::Due;
+use super::batch::Account;
 use crate::endpoint::{Queue, TxPolicy};
 use crate::io::{ErrorKind, IoError as _, RawIo, TxFrame, TxQueue as _, Wake};
-use crate::packet::{Refusal, TxStatus};
+use crate::packet::Refusal;
 
 /// Sends batches by a policy; the waits of one call to write packets are counted together.
 pub(super) struct Sender {
@@ -34,12 +34,12 @@ impl Sender {
         Self { policy, waits: 0 }
     }
 
-    /// Sends the first ones of `due` until every frame was sent or refused, or the queue takes no more; then says why.
+    /// Sends until every frame was sent or refused, or the queue takes no more and says why, or frames are to be made anew.
     pub(super) fn send<IO: RawIo>(
         &mut self,
         queue: &Queue<IO>,
         mut frames: &[TxFrame<'_>],
-        due: &mut Due<'_, '_>,
+        account: &mut impl Account,
     ) -> Written {
         let mut written = Written::default();
         while !frames.is_empty() && written.blocked.is_none() {
@@ -50,17 +50,19 @@ impl Sender {
                     0
                 }
                 Ok(sent) => {
-                    count_sent(queue, due, sent);
-                    written.sent += sent;
+                    written.sent += count_sent(queue, account, sent);
                     sent
+                }
+                Err(error) if account.falls_back(error.kind()) => {
+                    queue.counters.add_failed_send();
+                    return written;
                 }
                 Err(error) => {
                     let verdict = self.after_error(queue, error.kind());
                     written.blocked = verdict.block;
                     verdict.refuse.map_or(0, |kind| {
-                        refuse(queue, due, kind);
                         written.refused += 1;
-                        1
+                        refuse(queue, account, kind)
                     })
                 }
             };
@@ -107,15 +109,18 @@ fn after_final<IO: RawIo>(queue: &Queue<IO>, kind: ErrorKind) -> Verdict {
     Verdict { refuse: Some(kind), block: Some(kind) }
 }
 
+/// Returns how many packets were sent.
 #[inline]
-fn count_sent<IO: RawIo>(queue: &Queue<IO>, due: &mut Due<'_, '_>, sent: usize) {
-    let bytes = due.mark(sent, TxStatus::Sent);
-    let calls = if queue.limits.frames_per_send == 1 { sent } else { 1 };
-    queue.counters.add_sent(sent, bytes, calls);
+fn count_sent<IO: RawIo>(queue: &Queue<IO>, account: &mut impl Account, frames: usize) -> usize {
+    let sent = account.sent(frames);
+    let calls = if queue.limits.frames_per_send == 1 { frames } else { 1 };
+    queue.counters.add_sent(frames, sent.bytes, calls);
+    sent.packets
 }
 
-fn refuse<IO: RawIo>(queue: &Queue<IO>, due: &mut Due<'_, '_>, kind: ErrorKind) {
+/// Returns how many frames are given up.
+fn refuse<IO: RawIo>(queue: &Queue<IO>, account: &mut impl Account, kind: ErrorKind) -> usize {
     let refusal = Refusal::Io(kind);
     queue.counters.add_refusal(refusal);
-    due.mark(1, TxStatus::Refused(refusal));
+    account.refused(refusal)
 }

@@ -1,10 +1,13 @@
+use core::ops::ControlFlow;
+
 use heapless::Vec;
 
 use super::batch::Due;
+use super::offloaded::{Offloaded, Terms};
 use super::sender::Sender;
 use crate::endpoint::{Queue, Shared};
 use crate::error::WriteError;
-use crate::io::{ErrorKind, RawIo};
+use crate::io::{ErrorKind, Offloads, RawIo};
 use crate::packet::{Packet, Refusal, TxStatus};
 
 /// What one call to write packets did.
@@ -19,6 +22,20 @@ pub struct Written {
     pub pending: usize,
     /// Why packets are pending: what the last queue that took no more had said.
     pub blocked: Option<ErrorKind>,
+    /// Offloads that a queue turned out not to do: the frames that asked for them were sent in software, and so will be all later ones
+    /// ([`Queue::offloads`]).
+    pub offloads_lost: Offloads,
+}
+
+impl Written {
+    /// Adds what a batch did; breaks where its queue takes no more.
+    fn add(&mut self, batch: Self) -> ControlFlow<()> {
+        self.sent += batch.sent;
+        self.refused += batch.refused;
+        self.pending -= batch.sent + batch.refused;
+        self.blocked = batch.blocked.or(self.blocked);
+        if batch.blocked.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }
 
 impl core::ops::Add for Written {
@@ -30,6 +47,7 @@ impl core::ops::Add for Written {
             refused: self.refused + other.refused,
             pending: self.pending + other.pending,
             blocked: other.blocked.or(self.blocked),
+            offloads_lost: self.offloads_lost | other.offloads_lost,
         }
     }
 }
@@ -40,11 +58,14 @@ pub(crate) fn write_packets<IO: RawIo>(
     packets: &mut [Packet<'_>],
 ) -> Result<Written, WriteError> {
     shared.check_writable()?;
-    let mut written = prepare(shared, queues, packets);
+    let (mut written, is_plain) = prepare(shared, queues, packets);
     let mut sender = Sender::new(shared.config.options.tx_policy);
     for (index, queue) in queues.iter().enumerate() {
-        if written.pending > 0 {
-            write_queue(queue, Due::new(packets, index as u16), &mut sender, &mut written);
+        let due = Due::new(packets, index as u16);
+        match queue.limits.vnet_header_len {
+            _ if written.pending == 0 => break,
+            0 if is_plain => write_queue(queue, due, &mut sender, &mut written),
+            vnet_header_len => write_offloaded(queue, &due, terms(shared, vnet_header_len), &mut sender, &mut written),
         }
     }
     Ok(written)
@@ -54,16 +75,23 @@ pub(crate) fn write_packets<IO: RawIo>(
 /// some acknowledgements go together; small enough for the stack of a small system (2 KiB).
 const MAX_FRAMES: usize = 64;
 
-/// Refuses what is unfit; gives the others a queue, a length and a link header.
-fn prepare<IO: RawIo>(shared: &Shared, queues: &[Queue<IO>], packets: &mut [Packet<'_>]) -> Written {
+/// Refuses what is unfit; gives the others a queue, a length and a link header. Says also whether nothing is left to do to any.
+fn prepare<IO: RawIo>(shared: &Shared, queues: &[Queue<IO>], packets: &mut [Packet<'_>]) -> (Written, bool) {
     let mut written = Written::default();
+    let mut is_plain = true;
     let mtu = shared.mtu() as usize;
+    let gso_max_size = shared.config.gso_max_size() as usize;
     let header = shared.header();
     for packet in packets.iter_mut().filter(|packet| packet.is_pending()) {
         packet.queue = queue_of(packet.hash(), queues.len());
         let len = packet.parts_len();
         let header_given = if packet.is_framed() { header.len() } else { 0 };
-        if let Some(refusal) = unfit(len, header_given, mtu) {
+        is_plain &= packet.offload().is_none();
+        let refusal = match packet.offload().gso {
+            None => unfit(len, header_given, mtu),
+            Some(_) => unfit_for_gso(len, header_given, gso_max_size),
+        };
+        if let Some(refusal) = refusal {
             packet.set_status(TxStatus::Refused(refusal));
             written.refused += 1;
             if let Some(queue) = queues.get(usize::from(packet.queue)) {
@@ -77,7 +105,7 @@ fn prepare<IO: RawIo>(shared: &Shared, queues: &[Queue<IO>], packets: &mut [Pack
         packet.len = (len + packet.link_header().len()) as u32;
         written.pending += 1;
     }
-    written
+    (written, is_plain)
 }
 
 /// The origin's `Hash % len(fds)`. Queues are at most 65,536, so the remainder fits.
@@ -94,21 +122,57 @@ const fn unfit(len: usize, header_given: usize, mtu: usize) -> Option<Refusal> {
     }
 }
 
+fn unfit_for_gso(len: usize, header_given: usize, gso_max_size: usize) -> Option<Refusal> {
+    match unfit(len, header_given, gso_max_size) {
+        Some(Refusal::ExceedsMtu) if gso_max_size == 0 => Some(Refusal::NoGso),
+        Some(Refusal::ExceedsMtu) => Some(Refusal::ExceedsGsoMaxSize),
+        refusal => refusal,
+    }
+}
+
 /// Sends what belongs to one queue, in order, until it takes no more.
 fn write_queue<IO: RawIo>(queue: &Queue<IO>, mut due: Due<'_, '_>, sender: &mut Sender, written: &mut Written) {
     let mut frames = Vec::<_, MAX_FRAMES>::new();
     loop {
         due.peek(&mut frames);
-        if frames.is_empty() {
+        if frames.is_empty() || written.add(sender.send(queue, &frames, &mut due)).is_break() {
             return;
         }
-        let sent = sender.send(queue, &frames, &mut due);
-        written.sent += sent.sent;
-        written.refused += sent.refused;
-        written.pending -= sent.sent + sent.refused;
-        if sent.blocked.is_some() {
-            written.blocked = sent.blocked;
+    }
+}
+
+/// The same where frames have a virtio-net header, or something is left to do to a packet.
+#[inline(never)]
+fn write_offloaded<IO: RawIo>(
+    queue: &Queue<IO>,
+    due: &Due<'_, '_>,
+    terms: Terms,
+    sender: &mut Sender,
+    written: &mut Written,
+) {
+    let mut batch = Offloaded::new(terms);
+    loop {
+        let refused = batch.fill(queue, due);
+        written.refused += refused;
+        written.pending -= refused;
+        if batch.is_empty() {
             return;
         }
+        let sent = batch.with_frames(|frames, progress| sender.send(queue, frames, progress));
+        queue.lose(batch.lost);
+        written.offloads_lost |= batch.lost;
+        if written.add(sent).is_break() {
+            return;
+        }
+    }
+}
+
+fn terms(shared: &Shared, vnet_header_len: usize) -> Terms {
+    Terms {
+        vnet_header_len,
+        granted: Offloads::empty(),
+        gso: shared.config.options.gso,
+        network: shared.config.header_len(),
+        mtu: shared.mtu() as usize,
     }
 }

@@ -50,6 +50,15 @@ impl HeaderBuf {
         Self { bytes: [0; MAX_HEADERS_LEN], len: 0 }
     }
 
+    /// Adds `bytes` behind what is there, as far as there is room.
+    #[inline]
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        let (_, room) = self.bytes.split_at_mut(usize::from(self.len).min(MAX_HEADERS_LEN));
+        let len = bytes.len().min(room.len());
+        room.split_at_mut(len).0.copy_from_slice(bytes.split_at(len).0);
+        self.len += len as u8;
+    }
+
     /// The first `len` bytes, to be written.
     #[inline]
     pub(crate) fn set_len(&mut self, len: usize) -> &mut [u8] {

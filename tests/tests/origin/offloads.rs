@@ -1,20 +1,13 @@
-use fdlink_core::{ConfigError, GsoSupport, Options, UnsupportedOption};
+use fdlink_core::{ConfigError, Options, UnsupportedOption};
 use fdlink_linux::{FdOptions, SetupError, endpoint};
 use fdlink_tests::support::{Offloaded, Segments, coalesced, plain, seqpacket};
 
 /// Cases of the origin that wait for an option, and the option. They are to be added to the tests of the same names when the option is
 /// supported, which makes `cases_that_wait_for_an_option_are_refused_by_its_name` fail.
-pub(crate) const WAITING: [(&str, UnsupportedOption); 3] = [
-    ("TestWritePacket/Eth={true,false},PayloadLen={0,100,1000},GSOMaxSize=32768", UnsupportedOption::Gso),
-    (
-        "TestHashedWritePacket/Eth={true,false},PayloadLen={0,100,1000},GSOMaxSize=32768,Hash={0,1}",
-        UnsupportedOption::Gso,
-    ),
-    (
-        "TestDispatchPacketFormat with RXChecksumOffload (recvmmsg marks packets as validated)",
-        UnsupportedOption::RxChecksumOffload,
-    ),
-];
+pub(crate) const WAITING: [(&str, UnsupportedOption); 1] = [(
+    "TestDispatchPacketFormat with RXChecksumOffload (recvmmsg marks packets as validated)",
+    UnsupportedOption::RxChecksumOffload,
+)];
 
 pub(crate) fn cases_that_wait_for_an_option_are_refused_by_its_name() {
     for (case, option) in WAITING {
@@ -30,11 +23,7 @@ pub(crate) fn cases_that_wait_for_an_option_are_refused_by_its_name() {
 }
 
 fn asking_for(option: UnsupportedOption) -> Vec<Options> {
-    let gso = |gso| Options { gso, ..plain() };
     match option {
-        UnsupportedOption::Gso => {
-            vec![gso(GsoSupport::Host), gso(GsoSupport::Software), Options { gso_max_size: 32_768, ..plain() }]
-        }
         UnsupportedOption::RxChecksumOffload => vec![Options { rx_checksum_offload: true, ..plain() }],
         other => panic!("no case waits for {}", other.name()),
     }

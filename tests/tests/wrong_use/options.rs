@@ -1,7 +1,7 @@
 //! Options that cannot work.
 
 use fdlink_core::io::{Offloads, VlanFilter};
-use fdlink_core::{ConfigError, GsoSupport, LinkAddress, Options, UnsupportedOption};
+use fdlink_core::{ConfigError, LinkAddress, Options, UnsupportedOption};
 use fdlink_linux::{DispatchMode, FdIo, FdOptions, RingOptions, RingVersion, SetupError, endpoint, injectable};
 use fdlink_tests::support::{
     Cable, Collector, MODES, Tap, Trials, attach_in, datagram, drain, in_mode, plain, seqpacket, to_own, until,
@@ -21,6 +21,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.with_tap(recvmmsg_on_a_tap);
     trials.with_tap(recvmmsg_on_a_tap_with_fallback_is_readv);
     trials.anywhere(options_of_later_versions);
+    trials.anywhere(longest_packet_for_nobody_to_segment);
     trials.anywhere(vlan_that_cannot_be);
     trials.in_namespaces(vlan_where_tags_are_lost);
     trials.in_namespaces(tags_in_frames_that_a_header_counts_through);
@@ -114,16 +115,16 @@ fn recvmmsg_on_a_tap_with_fallback_is_readv() {
 
 fn options_of_later_versions() {
     let cases = [
-        (Options { gso: GsoSupport::Host, ..plain() }, UnsupportedOption::Gso),
-        (Options { gso: GsoSupport::Software, ..plain() }, UnsupportedOption::Gso),
-        (Options { gso_max_size: 65_536, ..plain() }, UnsupportedOption::Gso),
-        (Options { tx_checksum_offload: true, ..plain() }, UnsupportedOption::TxChecksumOffload),
         (Options { rx_checksum_offload: true, ..plain() }, UnsupportedOption::RxChecksumOffload),
         (Options { save_restore: true, ..plain() }, UnsupportedOption::SaveRestore),
     ];
     for (options, option) in cases {
         refused(options, ConfigError::Unsupported(option), &[option.name(), "not supported", "default"]);
     }
+}
+
+fn longest_packet_for_nobody_to_segment() {
+    refused(Options { gso_max_size: 65_536, ..plain() }, ConfigError::GsoMaxSizeWithoutGso, &["gso_max_size", "gso"]);
 }
 
 fn vlan_that_cannot_be() {

@@ -1,0 +1,249 @@
+//! Frames of packets that something is left to do to, or that a virtio-net header stands in front of.
+
+use core::ops::Range;
+
+use heapless::Vec;
+
+use super::batch::{Account, Due, Sent};
+use super::downgrade::{is_for_host, lost, may_be_owed_to_offload, needs};
+use super::gso::{self, Splitter, payload_slices};
+use crate::endpoint::{GsoSupport, Queue};
+use crate::io::{ErrorKind, Offloads, RawIo, TxFrame};
+use crate::offload::{ChecksumState, Offload};
+use crate::packet::{Packet, Refusal, TxStatus};
+use crate::wire::segment::HeaderBuf;
+use crate::wire::vnet::{ByteOrder, MAX_LEN, VirtioNetHdr};
+
+/// What is to be known of a queue and its endpoint to make frames.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) vnet_header_len: usize,
+    pub(super) granted: Offloads,
+    pub(super) gso: GsoSupport,
+    /// Bytes of link header in front of each packet.
+    pub(super) network: usize,
+    /// Longest packet, link header excluded.
+    pub(super) mtu: usize,
+}
+
+/// A batch of frames: whole packets with a virtio-net header, and segments of packets that are cut here.
+///
+/// ```text
+///         virtio-net   header                parts
+/// host    ┌─────────┬──────────────────┐    ┌───────────────────────┐
+///         │ says it │ link             │    │ the packet's          │
+///         └─────────┴──────────────────┘    └───────────────────────┘
+/// cut     ┌─────────┐┌──────────────────┐   ┌───────────┐
+///         │ zero    ││ link, IP, TCP    │   │ payload   │ … one for each segment
+///         └─────────┘└──────────────────┘   └───────────┘
+/// ```
+pub(super) struct Offloaded<'p, 'd> {
+    terms: Terms,
+    units: Vec<Unit<'p, 'd>, MAX_FRAMES>,
+    slices: usize,
+    /// Capabilities that turned out not to be there.
+    pub(super) lost: Offloads,
+}
+
+/// One frame.
+struct Unit<'p, 'd> {
+    packet: &'p Packet<'d>,
+    header: HeaderBuf,
+    body: Body,
+    /// What the frame asks of the system.
+    needs: Offloads,
+    is_last: bool,
+}
+
+enum Body {
+    /// The packet's parts.
+    Whole,
+    /// These bytes of them.
+    Cut(Range<usize>),
+}
+
+impl<'p, 'd> Offloaded<'p, 'd> {
+    pub(super) const fn new(terms: Terms) -> Self {
+        Self { terms, units: Vec::new(), slices: 0, lost: Offloads::empty() }
+    }
+
+    /// Makes the frames of the first packets of `due`, as many as there is room for. What cannot be sent by anybody is refused and counted.
+    pub(super) fn fill<IO: RawIo>(&mut self, queue: &Queue<IO>, due: &Due<'p, 'd>) -> usize {
+        self.units.clear();
+        self.slices = 0;
+        self.terms.granted = queue.offloads();
+        let mut refused = 0;
+        for packet in due.clone() {
+            match self.add(packet) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(refusal) => {
+                    queue.counters.add_refusal(refusal);
+                    packet.set_status(TxStatus::Refused(refusal));
+                    refused += 1;
+                }
+            }
+        }
+        refused
+    }
+
+    /// Calls `send` with the frames.
+    pub(super) fn with_frames<R>(&mut self, send: impl FnOnce(&[TxFrame<'_>], &mut Progress<'_, 'p, 'd>) -> R) -> R {
+        let mut slices = Vec::<&[u8], MAX_SLICES>::new();
+        let mut ends = Vec::<usize, MAX_FRAMES>::new();
+        for unit in &self.units {
+            unit.cut_slices(self.terms.vnet_header_len > 0, |slice| {
+                let _ = slices.push(slice);
+            });
+            let _ = ends.push(slices.len());
+        }
+        let zero = NO_VNET_HEADER.split_at(self.terms.vnet_header_len.min(MAX_LEN)).0;
+        let mut frames = Vec::<TxFrame<'_>, MAX_FRAMES>::new();
+        let mut start = 0;
+        for (unit, end) in self.units.iter().zip(&ends) {
+            let _ = frames.push(match unit.body {
+                Body::Whole => TxFrame { header: &unit.header, parts: unit.packet.parts() },
+                Body::Cut(_) if zero.is_empty() => {
+                    TxFrame { header: &unit.header, parts: slices.get(start..*end).unwrap_or_default() }
+                }
+                Body::Cut(_) => TxFrame { header: zero, parts: slices.get(start..*end).unwrap_or_default() },
+            });
+            start = *end;
+        }
+        send(&frames, &mut Progress { units: &self.units, lost: &mut self.lost })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// False if there is no room for all of it.
+    fn add(&mut self, packet: &'p Packet<'d>) -> Result<bool, Refusal> {
+        let offload = packet.offload();
+        if offload.is_none() {
+            return Ok(self.add_whole(packet, Offload::NONE, Offloads::empty(), 0));
+        }
+        let layers = gso::layers(packet.link_header(), packet.parts(), self.terms.network);
+        let headers_len = layers.map_or(0, |layers| layers.payload);
+        let payload_len = (packet.len as usize).saturating_sub(headers_len);
+        let offload = offload.for_payload(payload_len);
+        if let Some(gso) = offload.gso
+            && headers_len.saturating_sub(self.terms.network) + usize::from(gso.size) > self.terms.mtu
+        {
+            return Err(Refusal::ExceedsMtu);
+        }
+        let needs = needs(offload, layers.as_ref());
+        let granted = if self.terms.vnet_header_len > 0 { self.terms.granted } else { Offloads::empty() };
+        if !packet.is_for_software() && is_for_host(offload, needs, granted, self.terms.gso, payload_len) {
+            return Ok(self.add_whole(packet, offload, needs, headers_len));
+        }
+        self.add_segments(packet, offload)
+    }
+
+    fn add_whole(&mut self, packet: &'p Packet<'d>, offload: Offload, needs: Offloads, headers_len: usize) -> bool {
+        let mut header = HeaderBuf::new();
+        if self.terms.vnet_header_len > 0 {
+            let vnet = VirtioNetHdr::from_offload(for_sending(offload), self.terms.network, headers_len);
+            let vnet = vnet.encode::<MAX_LEN>(ByteOrder::Native);
+            header.extend(vnet.split_at(self.terms.vnet_header_len.min(MAX_LEN)).0);
+        }
+        header.extend(packet.link_header());
+        self.units.push(Unit { packet, header, body: Body::Whole, needs, is_last: true }).is_ok()
+    }
+
+    /// Goes on behind the segments that have left already.
+    fn add_segments(&mut self, packet: &'p Packet<'d>, offload: Offload) -> Result<bool, Refusal> {
+        let splitter = Splitter::new(packet.link_header(), packet.parts(), self.terms.network, offload)
+            .map_err(Refusal::Unsplittable)?;
+        for index in packet.segments_sent()..splitter.segments() {
+            let mut header = HeaderBuf::new();
+            let Some(payload) = splitter.write_segment(index, &mut header) else { break };
+            // One more for the headers behind a virtio-net header.
+            let count = 1 + payload_slices(packet.parts(), payload.clone()).count();
+            if count > MAX_SLICES {
+                return Err(Refusal::TooManyParts);
+            }
+            let is_last = index + 1 == splitter.segments();
+            let unit = Unit { packet, header, body: Body::Cut(payload), needs: Offloads::empty(), is_last };
+            if self.slices + count > MAX_SLICES || self.units.push(unit).is_err() {
+                return Ok(false);
+            }
+            self.slices += count;
+        }
+        Ok(true)
+    }
+}
+
+impl<'p> Unit<'p, '_> {
+    fn cut_slices<'u>(&'u self, with_headers: bool, mut add: impl FnMut(&'u [u8])) {
+        let Body::Cut(range) = &self.body else { return };
+        if with_headers {
+            add(&self.header);
+        }
+        payload_slices(self.packet.parts(), range.clone()).for_each(add);
+    }
+
+    fn len(&self) -> usize {
+        match &self.body {
+            Body::Whole => self.packet.len as usize,
+            Body::Cut(range) => self.header.len() + range.len(),
+        }
+    }
+}
+
+/// How far a batch has got.
+pub(super) struct Progress<'b, 'p, 'd> {
+    units: &'b [Unit<'p, 'd>],
+    lost: &'b mut Offloads,
+}
+
+impl Account for Progress<'_, '_, '_> {
+    fn sent(&mut self, frames: usize) -> Sent {
+        let (done, rest) = self.units.split_at(frames.min(self.units.len()));
+        self.units = rest;
+        let mut sent = Sent::default();
+        for unit in done {
+            sent.bytes += unit.len();
+            if unit.is_last {
+                sent.packets += 1;
+                *self.lost |= unit.packet.without();
+                unit.packet.set_status(TxStatus::Sent);
+            } else {
+                unit.packet.count_segment();
+            }
+        }
+        sent
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> usize {
+        let Some(packet) = self.units.first().map(|unit| unit.packet) else { return 0 };
+        packet.set_status(TxStatus::Refused(refusal));
+        let count = self.units.iter().take_while(|unit| core::ptr::eq(unit.packet, packet)).count();
+        self.units = self.units.get(count..).unwrap_or_default();
+        count
+    }
+
+    fn falls_back(&mut self, kind: ErrorKind) -> bool {
+        let Some(unit) = self.units.first() else { return false };
+        let falls_back = !unit.needs.is_empty() && may_be_owed_to_offload(kind);
+        if falls_back {
+            unit.packet.do_without(lost(unit.needs));
+        }
+        falls_back
+    }
+}
+
+/// Who sends has verified nothing that a receiver could rely on.
+fn for_sending(offload: Offload) -> Offload {
+    match offload.checksum {
+        ChecksumState::Unnecessary => Offload { checksum: ChecksumState::None, ..offload },
+        _ => offload,
+    }
+}
+
+/// Enough for a TCP super-frame of 64 KiB in segments of 1,448 bytes. About 12 KiB of stack.
+const MAX_FRAMES: usize = 47;
+/// Pieces of segments, headers included: two for each and room for parts that end within one.
+const MAX_SLICES: usize = 4 * MAX_FRAMES;
+
+const NO_VNET_HEADER: [u8; MAX_LEN] = [0; MAX_LEN];
