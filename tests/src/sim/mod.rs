@@ -14,6 +14,7 @@ mod accounting;
 mod books;
 mod host;
 mod lifecycle;
+mod muxed;
 mod outcome;
 mod peers;
 mod tcp;
@@ -42,14 +43,16 @@ pub enum Scenario {
     Lifecycle,
     /// What is sent arrives once and in order, or its packet says why not.
     Transmit,
+    /// The same for endpoints behind a muxed one.
+    Muxed,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 5] = [Self::Tcp, Self::Bulk, Self::Accounting, Self::Lifecycle, Self::Transmit];
+    pub const ALL: [Self; 6] = [Self::Tcp, Self::Bulk, Self::Accounting, Self::Lifecycle, Self::Transmit, Self::Muxed];
 
     /// Those that the mixed scenario runs with each seed.
-    pub const MIXED: [Self; 4] = [Self::Tcp, Self::Accounting, Self::Lifecycle, Self::Transmit];
+    pub const MIXED: [Self; 5] = [Self::Tcp, Self::Accounting, Self::Lifecycle, Self::Transmit, Self::Muxed];
 
     /// The name on the command line.
     #[must_use]
@@ -60,6 +63,7 @@ impl Scenario {
             Self::Accounting => "accounting",
             Self::Lifecycle => "lifecycle",
             Self::Transmit => "transmit",
+            Self::Muxed => "muxed",
         }
     }
 
@@ -71,6 +75,7 @@ impl Scenario {
             Self::Accounting => accounting::rates(rng),
             Self::Lifecycle => lifecycle::rates(rng),
             Self::Transmit => transmit::rates(rng),
+            Self::Muxed => muxed::rates(rng),
         }
     }
 
@@ -81,6 +86,7 @@ impl Scenario {
             Self::Accounting => accounting::play(world),
             Self::Lifecycle => lifecycle::play(world),
             Self::Transmit => transmit::play(world),
+            Self::Muxed => muxed::play(world),
         }
     }
 }

@@ -25,9 +25,11 @@ impl Storm {
         handle_signals();
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
+        // A pointer in some C libraries, which threads would not share.
+        let target = target as usize;
         let thread = thread::spawn(move || {
             while !theirs.over.load(Ordering::Acquire) {
-                pthread_kill(target, Signal::SIGUSR1).expect("the thread lives");
+                pthread_kill(target as Pthread, Signal::SIGUSR1).expect("the thread lives");
                 theirs.signals.fetch_add(1, Ordering::Relaxed);
                 thread::yield_now();
             }
