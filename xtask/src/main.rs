@@ -16,6 +16,7 @@ mod mutants;
 mod no_std;
 mod package;
 mod sim;
+mod slowed;
 mod tally;
 mod test;
 mod toolchain;
@@ -61,6 +62,11 @@ enum Task {
     ///
     /// More than 2 % above a budget is a failure. Budgets belong to a compiler; with another one only the limits of gate G9 are judged.
     Instructions(instructions::InstructionsArgs),
+
+    /// Make copies of the tree that copy, allocate or call the system once more for each received frame, and show which gate catches it.
+    ///
+    /// Takes some minutes: each is built in release.
+    Slowed,
 
     /// Run the property tests with many cases, and random frames and packets through an endpoint.
     ///
@@ -114,6 +120,7 @@ impl Task {
             Self::Test => return test::run(&Workspace::load()?),
             Self::Bench(args) => bench::run(args)?,
             Self::Instructions(args) => instructions::run(args, &Workspace::load()?)?,
+            Self::Slowed => slowed::run(&Workspace::load()?)?,
             Self::Fuzz(args) => fuzz::run(args, &Workspace::load()?)?,
             Self::Sim(args) => sim::run(args, &Workspace::load()?)?,
             Self::Mutants(args) => mutants::run(args, &Workspace::load()?)?,

@@ -23,7 +23,7 @@ use crate::sending::{frame, options};
 
 /// The ratio is one core's time to two cores': how many times as many frames a second.
 pub(crate) fn measure(ring: Ring, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
-    let backlogs = [Backlog::new(flows(), ring.rest())?, Backlog::new(flows(), ring.rest())?];
+    let backlogs = [Backlog::new(flows(SIZE), ring.rest())?, Backlog::new(flows(SIZE), ring.rest())?];
     let [one, two] = &backlogs;
     let (single, double) = (open(one, ring, 1)?, open(two, ring, 2)?);
     let single = Program::new("1 ring, 1 core").copy(|| one.step(|most| drain(&single, most)));
@@ -32,9 +32,9 @@ pub(crate) fn measure(ring: Ring, arguments: &Arguments, progress: &mut Progress
 }
 
 /// As many flows as frames, so that the hash spreads them evenly.
-fn flows() -> Vec<Vec<u8>> {
+pub(crate) fn flows(size: usize) -> Vec<Vec<u8>> {
     let numbered = |number: usize| {
-        let mut frame = frame(64);
+        let mut frame = frame(size);
         // The last half of the IPv4 source address.
         frame[HEADER_LEN + 14..HEADER_LEN + 16].copy_from_slice(&(number as u16).to_be_bytes());
         frame
@@ -111,5 +111,7 @@ impl NetworkDispatcher for Ignore {
     }
 }
 
+/// Bytes of a frame.
+const SIZE: usize = 64;
 /// Two backlogs or so.
 const TURN: Duration = Duration::from_micros(150);

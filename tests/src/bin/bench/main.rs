@@ -14,6 +14,7 @@ mod contest;
 mod count;
 mod fanout;
 mod growth;
+mod handed;
 mod json;
 mod latency;
 mod machine;

@@ -1,6 +1,6 @@
 //! What there is to measure.
 //!
-//! `all` is the list: offloads (G6, G7) and hand-off to processors (G2b) belong there, a line each, when the library has them.
+//! `all` is the list: offloads (G6, G7) belong there, a line each, when the library has them.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -18,7 +18,7 @@ use crate::spread::Spread;
 use crate::tap::Layout;
 use crate::wake::Mode;
 use crate::workplace::Needs;
-use crate::{fanout, growth, latency, memory, ring, seqpacket, tap, veth, wake};
+use crate::{fanout, growth, handed, latency, memory, ring, seqpacket, tap, veth, wake};
 
 /// One job, measured, and the gate that it belongs to.
 pub(crate) struct Scenario {
@@ -150,8 +150,9 @@ fn all() -> Vec<Scenario> {
     let receive = modes.into_iter().flat_map(|mode| SIZES.map(|size| receive(mode, size)));
     let send = layouts.into_iter().flat_map(|layout| SIZES.map(|size| send(layout, size)));
     let drain = RINGS.into_iter().flat_map(|ring| SIZES.map(|size| drain(ring, size)));
+    let hand_over = SIZES.map(hand_over);
     let wake = WAKES.map(|(mode, limit)| wake_up(mode, limit));
-    let sockets = receive.chain(drain).chain(send).chain(SIZES.map(send_many));
+    let sockets = receive.chain(drain).chain(hand_over).chain(send).chain(SIZES.map(send_many));
     let gates = sockets.chain(wake).chain(RINGS.map(spread)).chain(modes.map(memory_of));
     gates.chain(latencies()).chain(Axis::ALL.map(grow)).collect()
 }
@@ -173,6 +174,16 @@ fn drain(ring: Ring, size: usize) -> Scenario {
         limit: Some(Limit::AtMost(1.5)),
         needs: Needs::Namespace,
         measure: Box::new(move |arguments, progress| ring::measure(ring, size, arguments, progress)),
+    }
+}
+
+fn hand_over(size: usize) -> Scenario {
+    Scenario {
+        gate: "G2b",
+        name: format!("ring-handed-{size}"),
+        limit: Some(Limit::AtMost(1.1)),
+        needs: Needs::Cores,
+        measure: Box::new(move |arguments, progress| handed::measure(size, arguments, progress)),
     }
 }
 
