@@ -86,3 +86,6 @@ pub use ring_options::{RingOptions, RingVersion};
 pub use runner::{Runner, RunnerError};
 pub use rx::{FdBatch, FdRx};
 pub use send::FdTx;
+#[cfg(feature = "reference")]
+#[doc(hidden)]
+pub use sys::reference;

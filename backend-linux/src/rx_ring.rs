@@ -1,5 +1,6 @@
 //! Receiving from memory shared with the kernel: `PACKET_RX_RING` (packet(7)).
 
+use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
@@ -34,9 +35,7 @@ enum Ring {
 impl<F: AsFd> RxRing<F> {
     pub(crate) fn new(fd: Arc<Fd<F>>, options: &RingOptions, lending: Lending) -> Result<Self, SetupError> {
         let geometry = options.geometry(lending.frame_len)?;
-        set(fd.as_fd(), libc::PACKET_VERSION, &version(options.version))
-            .map_err(SetupError::system("setsockopt PACKET_VERSION"))?;
-        request(fd.as_fd(), geometry, options).map_err(SetupError::system("setsockopt PACKET_RX_RING"))?;
+        request(fd.as_fd(), geometry, options)?;
         let attached = Attached(fd);
         let memory = Mapping::shared(&attached.0, geometry.len()).map_err(SetupError::system("mmap PACKET_RX_RING"))?;
         let ring = match options.version {
@@ -123,12 +122,20 @@ impl<F: AsFd> Drop for Attached<F> {
     }
 }
 
-fn request(fd: BorrowedFd<'_>, geometry: Geometry, options: &RingOptions) -> Result<(), Errno> {
-    let RingVersion::V3 { retire } = options.version else {
-        return set(fd, libc::PACKET_RX_RING, &slots_request(geometry));
-    };
+/// Puts a ring on the socket.
+pub(crate) fn request(fd: BorrowedFd<'_>, geometry: Geometry, options: &RingOptions) -> Result<(), SetupError> {
+    set(fd, libc::PACKET_VERSION, &version(options.version))
+        .map_err(SetupError::system("setsockopt PACKET_VERSION"))?;
     let slots = slots_request(geometry);
-    let request = libc::tpacket_req3 {
+    match options.version {
+        RingVersion::V1 | RingVersion::V2 => set(fd, libc::PACKET_RX_RING, &slots),
+        RingVersion::V3 { retire } => set(fd, libc::PACKET_RX_RING, &blocks_request(&slots, retire)),
+    }
+    .map_err(SetupError::system("setsockopt PACKET_RX_RING"))
+}
+
+fn blocks_request(slots: &libc::tpacket_req, retire: Duration) -> libc::tpacket_req3 {
+    libc::tpacket_req3 {
         tp_block_size: slots.tp_block_size,
         tp_block_nr: slots.tp_block_nr,
         tp_frame_size: slots.tp_frame_size,
@@ -137,8 +144,7 @@ fn request(fd: BorrowedFd<'_>, geometry: Geometry, options: &RingOptions) -> Res
         tp_retire_blk_tov: u32::try_from(retire.as_millis()).unwrap_or(u32::MAX).max(1),
         tp_sizeof_priv: 0,
         tp_feature_req_word: libc::TP_FT_REQ_FILL_RXHASH,
-    };
-    set(fd, libc::PACKET_RX_RING, &request)
+    }
 }
 
 /// The sizes were checked to fit when the geometry was made.

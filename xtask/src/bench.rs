@@ -1,17 +1,20 @@
 //! fdlink against bare loops: the bench program of the tests, built in release and run.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 
+use crate::bench_table;
 use crate::cargo::{cargo, run as run_command};
+use crate::workspace::Workspace;
 
 /// What the bench program takes.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Only the gates (G1) and scenarios (tap, seqpacket-readv-64) whose name starts so.
+    /// Only the gates (G1) and scenarios whose name starts so: seqpacket, ring, tap, veth, wake, fanout, memory; without it all of these. What is no
+    /// gate has to be asked for: latency, growth.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     only: Vec<String>,
 
@@ -19,13 +22,25 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 9)]
     rounds: u32,
 
-    /// How long each program runs in each round.
+    /// How long each program has in each round.
     #[arg(long, value_name = "S", default_value_t = 0.2)]
     seconds_per_run: f64,
 
     /// Write the figures there, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Write charts there, as SVG.
+    #[arg(long, value_name = "DIR")]
+    plot: Option<PathBuf>,
+
+    /// Write the table of gates in the README anew.
+    #[arg(long)]
+    readme: bool,
+
+    /// Measure nothing: take the figures of an earlier run, for `--readme`.
+    #[arg(long, value_name = "FILE", requires = "readme")]
+    from: Option<PathBuf>,
 
     /// Fail if a gate is missed by more than 25 %.
     #[arg(long)]
@@ -34,18 +49,31 @@ pub(crate) struct BenchArgs {
 
 /// A gate that does not hold is no error, unless this is a check.
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
-    run_command(cargo("run --quiet --release --package fdlink-tests --bin bench --").args(args.words()))
+    if let Some(figures) = &args.from {
+        return bench_table::write(&Workspace::load()?, figures);
+    }
+    if !args.readme {
+        return measure(args, args.json.as_deref());
+    }
+    let workspace = Workspace::load()?;
+    let figures = args.json.clone().unwrap_or_else(|| workspace.target("bench.json"));
+    measure(args, Some(&figures))?;
+    bench_table::write(&workspace, &figures)
+}
+
+fn measure(args: &BenchArgs, json: Option<&Path>) -> Result<()> {
+    run_command(cargo("run --quiet --release --package fdlink-tests --bin bench --").args(args.words(json)))
 }
 
 impl BenchArgs {
-    fn words(&self) -> Vec<OsString> {
+    fn words(&self, json: Option<&Path>) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec!["--rounds".into(), self.rounds.to_string().into()];
         words.extend(["--seconds-per-run".into(), self.seconds_per_run.to_string().into()]);
         if !self.only.is_empty() {
             words.extend(["--only".into(), self.only.join(",").into()]);
         }
-        if let Some(file) = &self.json {
-            words.extend(["--json".into(), file.into()]);
+        for (name, file) in [("--json", json), ("--plot", self.plot.as_deref())] {
+            words.extend(file.into_iter().flat_map(|file| [name.into(), file.into()]));
         }
         if self.check {
             words.push("--check".into());

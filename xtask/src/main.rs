@@ -4,16 +4,19 @@
 
 mod bare;
 mod bench;
+mod bench_table;
 mod cargo;
 mod demo;
 mod elf;
 mod fuzz;
+mod instructions;
 mod lint;
 mod msrv;
 mod mutants;
 mod no_std;
 mod package;
 mod sim;
+mod slowed;
 mod tally;
 mod test;
 mod toolchain;
@@ -54,6 +57,16 @@ enum Task {
     /// over the rounds, and whether its gate holds. Without privileges it measures what it can and says what it left out. The exit
     /// status is 0 whether gates hold or not, unless this is a check.
     Bench(bench::BenchArgs),
+
+    /// Count instructions for each frame with valgrind, and hold them against the budgets in tests/instructions.toml.
+    ///
+    /// More than 2 % above a budget is a failure. Budgets belong to a compiler; with another one only the limits of gate G9 are judged.
+    Instructions(instructions::InstructionsArgs),
+
+    /// Make copies of the tree that copy, allocate or call the system once more for each received frame, and show which gate catches it.
+    ///
+    /// Takes some minutes: each is built in release.
+    Slowed,
 
     /// Run the property tests with many cases, and random frames and packets through an endpoint.
     ///
@@ -106,6 +119,8 @@ impl Task {
             Self::Demo(args) => demo::run(args)?,
             Self::Test => return test::run(&Workspace::load()?),
             Self::Bench(args) => bench::run(args)?,
+            Self::Instructions(args) => instructions::run(args, &Workspace::load()?)?,
+            Self::Slowed => slowed::run(&Workspace::load()?)?,
             Self::Fuzz(args) => fuzz::run(args, &Workspace::load()?)?,
             Self::Sim(args) => sim::run(args, &Workspace::load()?)?,
             Self::Mutants(args) => mutants::run(args, &Workspace::load()?)?,

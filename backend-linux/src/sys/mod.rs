@@ -5,6 +5,8 @@
 pub(crate) mod bpf;
 pub(crate) mod mapping;
 pub(crate) mod mmsg;
+#[cfg(feature = "reference")]
+pub mod reference;
 pub(crate) mod sockaddr;
 pub(crate) mod sockopt;
 pub(crate) mod tpacket;

@@ -69,6 +69,11 @@ pub(crate) enum SlotVersion {
 pub(crate) struct SlotRing {
     memory: Mapping,
     geometry: Geometry,
+    /// As in `geometry`, so that no frame costs a division.
+    slots: usize,
+    slots_per_block: usize,
+    /// Slots lie in a row: none of a block is left over behind its last slot.
+    is_gapless: bool,
     version: SlotVersion,
     lending: Lending,
     /// The oldest slot that is ours.
@@ -80,13 +85,15 @@ pub(crate) struct SlotRing {
 impl SlotRing {
     /// The state machine over `memory`, which has at least `geometry.len()` bytes.
     pub(crate) const fn new(memory: Mapping, geometry: Geometry, version: SlotVersion, lending: Lending) -> Self {
-        Self { memory, geometry, version, lending, first: 0, taken: 0 }
+        let (slots, slots_per_block) = (geometry.slots(), geometry.slots_per_block());
+        let is_gapless = geometry.block_size == slots_per_block * geometry.frame_size;
+        Self { memory, geometry, slots, slots_per_block, is_gapless, version, lending, first: 0, taken: 0 }
     }
 
     /// How many frames are there to take, `most` at most.
     #[inline]
     pub(crate) fn available(&self, most: usize) -> usize {
-        let most = most.min(self.geometry.slots() - self.taken);
+        let most = most.min(self.slots - self.taken).min(MOST_LENT);
         (0..most).take_while(|n| self.status(self.slot(self.taken + n)) & libc::TP_STATUS_USER != 0).count()
     }
 
@@ -116,16 +123,17 @@ impl SlotRing {
     }
 
     /// The number of the slot `n` behind the first one.
+    #[inline]
     fn index(&self, n: usize) -> usize {
         let index = self.first + n;
-        if index < self.geometry.slots() { index } else { index - self.geometry.slots() }
+        if index < self.slots { index } else { index - self.slots }
     }
 
     /// Where the slot `n` behind the first one starts.
     #[inline]
     fn slot(&self, n: usize) -> usize {
-        let (index, per_block) = (self.index(n), self.geometry.slots_per_block());
-        if self.geometry.block_size == per_block * self.geometry.frame_size {
+        let (index, per_block) = (self.index(n), self.slots_per_block);
+        if self.is_gapless {
             return index * self.geometry.frame_size;
         }
         index / per_block * self.geometry.block_size + index % per_block * self.geometry.frame_size
@@ -157,6 +165,10 @@ impl SlotRing {
         }
     }
 }
+
+/// Most slots lent at a time. Their headers are looked at three times: whether a frame is there, where it is, to give it back. They lie a power of
+/// two apart and share few sets of a cache, which more of them would drive out of it.
+const MOST_LENT: usize = 32;
 
 /// A ring of blocks, many frames each: `TPACKET_V3`. The kernel hands a block over when it is full or its time is up.
 #[derive(Debug)]

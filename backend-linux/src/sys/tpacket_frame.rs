@@ -131,7 +131,7 @@ const fn room(bounds: Bounds, found: &Found, header_len: usize) -> usize {
 
 #[inline]
 fn timestamp(sec: u32, nsec: u32) -> Duration {
-    Duration::from_secs(sec.into()) + Duration::from_nanos(nsec.into())
+    Duration::new(sec.into(), nsec)
 }
 
 #[inline]

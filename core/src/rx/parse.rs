@@ -1,9 +1,8 @@
 //! Virtio-net header and link header off, address checked: what a received frame is, and whether it is for us.
 
 use crate::counters::DropCause;
-use crate::io::{RxFilter, RxFrame, RxMeta, VlanFilter, VlanTag};
+use crate::io::{RxFilter, RxFrame, VlanFilter, VlanTag};
 use crate::offload::Offload;
-use crate::packet::RxPacket;
 use crate::wire::ethernet::{EthernetHeader, HEADER_LEN, VLAN_TAG_LEN};
 use crate::wire::vnet::{ByteOrder, VirtioNetHdr};
 use crate::wire::{EtherType, LinkAddress};
@@ -16,32 +15,6 @@ pub(crate) struct Filter {
     pub(crate) vnet_header_len: usize,
 }
 
-/// A frame that is for us, from its link header on.
-#[derive(Debug)]
-pub(crate) struct Accepted<'b> {
-    pub(crate) parsed: Parsed,
-    pub(crate) bytes: &'b mut [u8],
-    pub(crate) offload: Offload,
-    pub(crate) meta: RxMeta,
-}
-
-impl<'b> Accepted<'b> {
-    #[inline]
-    pub(crate) fn packet(self) -> RxPacket<'b> {
-        RxPacket::new(self.bytes, self.parsed.header_len, self.meta).with_offload(self.offload)
-    }
-}
-
-/// A frame that is not delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dropped {
-    pub(crate) cause: DropCause,
-    /// Bytes received.
-    pub(crate) len: usize,
-    /// Bytes that it had on the wire.
-    pub(crate) real_len: usize,
-}
-
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parsed {
@@ -52,27 +25,38 @@ pub struct Parsed {
 }
 
 impl Filter {
-    /// Decides about a received frame.
+    /// Decides about a received frame without virtio-net header.
     #[inline]
-    pub(crate) fn accept<'b>(&self, frame: RxFrame<'b>) -> Result<Accepted<'b>, Dropped> {
-        let (len, real_len) = (frame.bytes.len(), frame.meta.len);
-        let result = if frame.is_truncated() { Err(DropCause::Truncated) } else { self.accept_whole(frame) };
-        result.map_err(|cause| Dropped { cause, len, real_len })
+    pub(crate) fn accept(&self, frame: &RxFrame<'_>) -> Result<Parsed, DropCause> {
+        if frame.is_truncated() { Err(DropCause::Truncated) } else { self.rx.parse(frame.bytes, frame.meta.vlan) }
     }
 
-    #[inline]
-    fn accept_whole<'b>(&self, frame: RxFrame<'b>) -> Result<Accepted<'b>, DropCause> {
-        let RxFrame { mut meta, bytes } = frame;
-        if self.vnet_header_len == 0 {
-            let parsed = self.rx.parse(bytes, meta.vlan)?;
-            return Ok(Accepted { parsed, bytes, offload: Offload::NONE, meta });
+    /// Decides about a received frame with virtio-net header, and says what is left to do to it.
+    pub(crate) fn accept_behind_vnet_header(&self, frame: &RxFrame<'_>) -> Result<(Parsed, Offload), DropCause> {
+        if frame.is_truncated() {
+            return Err(DropCause::Truncated);
         }
-        let (header, bytes) = bytes.split_at_mut_checked(self.vnet_header_len).ok_or(DropCause::Runt)?;
-        meta.len = bytes.len();
-        let parsed = self.rx.parse(bytes, meta.vlan)?;
+        let (header, bytes) = frame.bytes.split_at_checked(self.vnet_header_len).ok_or(DropCause::Runt)?;
+        let parsed = self.rx.parse(bytes, frame.meta.vlan)?;
         let header = VirtioNetHdr::decode(header, ByteOrder::Native).ok_or(DropCause::Runt)?;
         let offload = header.offload(bytes, parsed.header_len).map_err(|_| DropCause::VnetHeader)?;
-        Ok(Accepted { parsed, bytes, offload, meta })
+        Ok((parsed, offload))
+    }
+
+    /// Decides about any received frame.
+    pub(crate) fn accept_any(&self, frame: &RxFrame<'_>) -> Result<(Parsed, Offload), DropCause> {
+        match self.vnet_header_len {
+            0 => self.accept(frame).map(|parsed| (parsed, Offload::NONE)),
+            _ => self.accept_behind_vnet_header(frame),
+        }
+    }
+
+    /// The frame from its link header on.
+    pub(crate) fn without_vnet_header<'b>(&self, frame: RxFrame<'b>) -> RxFrame<'b> {
+        let RxFrame { mut meta, bytes } = frame;
+        let bytes = bytes.split_at_mut(self.vnet_header_len.min(bytes.len())).1;
+        meta.len = bytes.len();
+        RxFrame { meta, bytes }
     }
 }
 
@@ -198,10 +182,7 @@ mod tests {
     fn truncated_frame_is_dropped_even_if_it_would_be_ours() {
         let mut bytes = frame_to(OWN);
         let frame = RxFrame { meta: RxMeta::new(bytes.len() + 1), bytes: &mut bytes };
-        assert_eq!(
-            Filter { rx: FILTER, vnet_header_len: 0 }.accept(frame).map_err(|dropped| dropped.cause).err(),
-            Some(DropCause::Truncated)
-        );
+        assert_eq!(Filter { rx: FILTER, vnet_header_len: 0 }.accept(&frame).err(), Some(DropCause::Truncated));
     }
 
     const TAG: VlanTag = VlanTag { tpid: 0x8100, tci: 0xe005 };

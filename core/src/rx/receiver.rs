@@ -5,7 +5,7 @@ use crate::counters::RxCounters;
 use crate::dispatcher::{LinkEvent, NetworkDispatcher};
 use crate::endpoint::state::State;
 use crate::endpoint::{Queue, Shared};
-use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxQueue, Wake};
+use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
 use crate::packet::RxPacket;
 use crate::rx::gro::Coalescer;
 use crate::rx::{Filter, Tally, Waiter};
@@ -255,18 +255,41 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     dispatcher: &mut D,
 ) -> usize {
     for frame in batch.frames() {
-        match filter.accept(frame) {
-            Ok(accepted) => {
-                tally.delivered(accepted.bytes.len());
-                dispatcher.deliver(accepted.parsed.protocol, accepted.packet());
+        if filter.vnet_header_len > 0 {
+            deliver_behind_vnet_header(frame, filter, tally, dispatcher);
+            continue;
+        }
+        match filter.accept(&frame) {
+            Ok(parsed) => {
+                tally.delivered(frame.bytes.len());
+                dispatcher.deliver(parsed.protocol, RxPacket::new(frame.bytes, parsed.header_len, frame.meta));
             }
-            Err(dropped) => tally.dropped(dropped),
+            Err(cause) => tally.dropped(&frame, cause),
         }
     }
     if tally.rx.delivered > 0 {
         tally.rx.count_given_up(dispatcher.end_of_batch());
     }
     tally.rx.received
+}
+
+/// Apart, so that what is known of the other frames stays in registers: together they take 50 instructions a frame more.
+#[inline(never)]
+fn deliver_behind_vnet_header<D: NetworkDispatcher + ?Sized>(
+    frame: RxFrame<'_>,
+    filter: &Filter,
+    tally: &mut Tally<'_>,
+    dispatcher: &mut D,
+) {
+    match filter.accept_behind_vnet_header(&frame) {
+        Ok((parsed, offload)) => {
+            let RxFrame { meta, bytes } = filter.without_vnet_header(frame);
+            tally.delivered(bytes.len());
+            let packet = RxPacket::new(bytes, parsed.header_len, meta).with_offload(offload);
+            dispatcher.deliver(parsed.protocol, packet);
+        }
+        Err(cause) => tally.dropped(&frame, cause),
+    }
 }
 
 /// As [`deliver`], with successive segments merged. Not inlined: what it holds has no place on the stack of those who do without.
@@ -280,12 +303,14 @@ fn coalesce<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     let mut coalescer = Coalescer::new();
     let mut counted = Counted { tally, dispatcher };
     for frame in batch.frames() {
-        match filter.accept(frame) {
-            Ok(frame) => {
-                counted.tally.rx.received_bytes += frame.bytes.len();
-                coalescer.take(frame.parsed.protocol, frame.packet(), &mut counted);
+        match filter.accept_any(&frame) {
+            Ok((parsed, offload)) => {
+                let RxFrame { meta, bytes } = filter.without_vnet_header(frame);
+                counted.tally.rx.received_bytes += bytes.len();
+                let packet = RxPacket::new(bytes, parsed.header_len, meta).with_offload(offload);
+                coalescer.take(parsed.protocol, packet, &mut counted);
             }
-            Err(dropped) => counted.tally.dropped(dropped),
+            Err(cause) => counted.tally.dropped(&frame, cause),
         }
     }
     coalescer.flush(&mut counted);
@@ -309,14 +334,11 @@ impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for Counted<'_, '_, '_, D>
 #[cfg(feature = "smoltcp")]
 fn accept_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, tally: &mut Tally<'_>) -> &'b [u8] {
     let Some(frame) = batch.frames().next() else { return &[] };
-    match filter.accept(frame) {
-        Ok(accepted) => {
-            tally.delivered(accepted.bytes.len());
-            accepted.bytes
-        }
-        Err(dropped) => {
-            tally.dropped(dropped);
-            &[]
-        }
+    if let Err(cause) = filter.accept_any(&frame) {
+        tally.dropped(&frame, cause);
+        return &[];
     }
+    let frame = filter.without_vnet_header(frame);
+    tally.delivered(frame.bytes.len());
+    frame.bytes
 }

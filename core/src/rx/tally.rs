@@ -1,5 +1,5 @@
 use crate::counters::{DropCause, QueueCounters, RxCounters};
-use crate::rx::parse::Dropped;
+use crate::io::RxFrame;
 
 /// Counts of one batch, published when it goes out of scope: also when a dispatcher panics.
 pub(crate) struct Tally<'c> {
@@ -26,12 +26,12 @@ impl<'c> Tally<'c> {
     }
 
     #[cold]
-    pub(crate) fn dropped(&mut self, frame: Dropped) {
-        self.rx.count_received(frame.len);
-        if frame.cause == DropCause::Truncated {
-            self.rx.truncated_bytes += frame.real_len;
+    pub(crate) fn dropped(&mut self, frame: &RxFrame<'_>, cause: DropCause) {
+        self.rx.count_received(frame.bytes.len());
+        if cause == DropCause::Truncated {
+            self.rx.truncated_bytes += frame.meta.len;
         }
-        if let Some(drops) = self.rx.drops.get_mut(frame.cause as usize) {
+        if let Some(drops) = self.rx.drops.get_mut(cause as usize) {
             *drops += 1;
         }
     }

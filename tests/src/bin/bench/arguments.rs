@@ -6,12 +6,14 @@ use std::time::Duration;
 use fdlink_linux::DispatchMode;
 
 pub(crate) const USAGE: &str = "\
-usage: bench [--only NAME,...] [--rounds N] [--seconds-per-run S] [--json FILE] [--check]
+usage: bench [--only NAME,...] [--rounds N] [--seconds-per-run S] [--json FILE] [--plot DIR] [--check]
 
-  --only NAME,...       only the gates (G1) and scenarios (tap, seqpacket-readv-64) whose name starts so
+  --only NAME,...       only the gates (G1) and scenarios whose name starts so: seqpacket, ring, tap, veth, wake, fanout, memory;
+                        without it all of these. What is no gate has to be asked for: latency, growth
   --rounds N            rounds of each scenario (default 9)
   --seconds-per-run S   how long each program runs in each round (default 0.2)
   --json FILE           write the figures there, too
+  --plot DIR            write charts there, as SVG
   --check               fail if a gate is missed by more than 25 %";
 
 /// What the command line asks for.
@@ -28,13 +30,14 @@ pub(crate) struct Arguments {
     pub(crate) rounds: usize,
     pub(crate) run: Duration,
     pub(crate) json: Option<PathBuf>,
+    pub(crate) plot: Option<PathBuf>,
     pub(crate) check: bool,
 }
 
 impl Arguments {
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Command, Box<dyn Error>> {
         let mut arguments =
-            Self { only: Vec::new(), rounds: 9, run: Duration::from_millis(200), json: None, check: false };
+            Self { only: Vec::new(), rounds: 9, run: Duration::from_millis(200), json: None, plot: None, check: false };
         let mut words = words.fuse();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -43,6 +46,7 @@ impl Arguments {
                 "--rounds" => arguments.rounds = positive(&word, &value()?)?,
                 "--seconds-per-run" => arguments.run = Duration::try_from_secs_f64(positive(&word, &value()?)?)?,
                 "--json" => arguments.json = Some(value()?.into()),
+                "--plot" => arguments.plot = Some(value()?.into()),
                 "--check" => arguments.check = true,
                 "--help" | "-h" => return Ok(Command::Help),
                 "memory" => return mode(&value()?).map(Command::Memory),

@@ -1,10 +1,11 @@
 //! Programs that do the same job in turns.
 
+use std::borrow::Cow;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
-use crate::program::{Program, Runner, TURN};
+use crate::program::{Program, Runner};
 use crate::progress::Progress;
 use crate::spread::Spread;
 
@@ -16,7 +17,7 @@ pub(crate) struct Standings {
 }
 
 pub(crate) struct Standing {
-    pub(crate) program: &'static str,
+    pub(crate) program: Cow<'static, str>,
     /// CPU nanoseconds per frame, round by round.
     pub(crate) cost: Spread,
     /// The part of the frames that the system did not take.
@@ -25,7 +26,7 @@ pub(crate) struct Standing {
 
 /// Lets the programs work in turns.
 ///
-/// A turn is a millisecond, and the order is drawn anew each time, so that neither a change of the machine's speed nor anything that
+/// A turn is a millisecond or less, and the order is drawn anew each time, so that neither a change of the machine's speed nor anything that
 /// comes round (a tick, another process's time slice) meets one program more than another. The figure of a round is the median of its
 /// turns: an interrupt or a stolen core spoils a turn, not a round. Ratios are taken of turns that were next to each other.
 pub(crate) fn run(
@@ -44,12 +45,16 @@ pub(crate) fn run(
     standings(programs)
 }
 
+/// Turns for as long as each program has in a round, what it does besides what is timed included; each copy gets some in any case.
 fn turns(programs: &mut [Program<'_>], run: Duration, dice: &mut Dice) -> Result<(), Box<dyn Error>> {
-    let copies = programs.iter().map(|program| program.copies.len()).max().unwrap_or(1);
-    for _ in 0..run.as_nanos().div_ceil(TURN.as_nanos() * copies as u128) {
-        let mut order: Vec<_> = programs.iter_mut().flat_map(|program| &mut program.copies).collect();
+    let (start, time) = (Instant::now(), run * u32::try_from(programs.len())?);
+    for taken in 0.. {
+        if taken >= LEAST_TURNS && start.elapsed() >= time {
+            break;
+        }
+        let mut order: Vec<_> = programs.iter_mut().flat_map(Program::turns).collect();
         dice.shuffle(&mut order);
-        order.into_iter().try_for_each(Runner::take_turn)?;
+        order.into_iter().try_for_each(|(copy, turn)| copy.take_turn(turn))?;
     }
     Ok(())
 }
@@ -58,7 +63,7 @@ fn standings(programs: &[Program<'_>]) -> Result<Standings, Box<dyn Error>> {
     let fastest: Vec<_> = programs.iter().filter_map(|program| Some((program, program.fastest()?))).collect();
     let [(_, ours), (_, theirs), ..] = fastest[..] else { return Err("a contest needs two programs".into()) };
     let standing = |(program, copy): &(&Program<'_>, &Runner<'_>)| Standing {
-        program: program.name,
+        program: program.name.clone(),
         cost: copy.costs(),
         failed: program.failed(),
     };
@@ -82,3 +87,5 @@ impl Dice {
         }
     }
 }
+
+const LEAST_TURNS: usize = 3;

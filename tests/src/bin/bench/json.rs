@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::machine;
 use crate::report::{LeftOut, Measured, Report};
-use crate::scenario::Row;
+use crate::scenario::{Limit, Row};
 
 /// The report for programs. `ratio` is in `unit`, which is not a ratio where there is nothing to compare with.
 pub(crate) fn text(report: &Report) -> String {
@@ -11,14 +11,14 @@ pub(crate) fn text(report: &Report) -> String {
         "date": report.date,
         "kernel": machine::kernel(),
         "cpu": machine::cpu(),
-        "gates": report.results.iter().map(gate).collect::<Vec<_>>(),
+        "gates": report.judged().map(gate).collect::<Vec<_>>(),
         "rows": rows.collect::<Vec<_>>(),
         "left_out": report.left_out.iter().map(left_out).collect::<Vec<_>>(),
     });
     format!("{value:#}\n")
 }
 
-fn gate(result: &Measured) -> Value {
+fn gate((result, limit): (&Measured, Limit)) -> Value {
     json!({
         "id": result.gate,
         "scenario": result.scenario,
@@ -26,7 +26,8 @@ fn gate(result: &Measured) -> Value {
         "ratio": result.figure.median,
         "min": result.figure.min,
         "max": result.figure.max,
-        "limit": result.limit,
+        "limit": limit.figure(),
+        "limit_is": limit.name(),
         "holds": result.holds(),
     })
 }

@@ -1,6 +1,8 @@
 //! The machine: its clocks and cores, and what it is.
 
 use std::fs;
+use std::num::NonZeroU64;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -12,15 +14,37 @@ pub(crate) fn thread_cpu() -> nix::Result<Duration> {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from)
 }
 
-/// Keeps this thread, and those that it starts, on the last core that it may use, if there are two.
+/// Keeps this thread, and those that it starts, on the last core that it may use.
 pub(crate) fn pin() -> nix::Result<()> {
-    let this = Pid::from_raw(0);
-    let allowed = sched_getaffinity(this)?;
-    let cores: Vec<_> = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect();
-    let [_, .., last] = cores[..] else { return Ok(()) };
+    pin_to(cores().len().wrapping_sub(1))
+}
+
+/// Keeps this thread on a core where what [`pin`] pinned is not, if there is one.
+pub(crate) fn pin_apart() -> nix::Result<()> {
+    pin_to(0)
+}
+
+/// Keeps this thread on the core of this number among those that the process may use, if there is one.
+pub(crate) fn pin_to(number: usize) -> nix::Result<()> {
+    let Some(core) = cores().get(number) else { return Ok(()) };
     let mut set = CpuSet::new();
-    set.set(last)?;
-    sched_setaffinity(this, &set)
+    set.set(*core)?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+}
+
+/// The cores that the process might use when this was asked first, before any thread was pinned.
+pub(crate) fn cores() -> &'static [usize] {
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    CORES.get_or_init(|| {
+        let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+        (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect()
+    })
+}
+
+/// Ends the sleeps of this thread when they are over and not up to 50 microseconds later (prctl(2), `PR_SET_TIMERSLACK`).
+pub(crate) fn wake_on_time() -> nix::Result<()> {
+    rustix::thread::set_current_timer_slack(NonZeroU64::new(1))
+        .map_err(|errno| nix::Error::from_raw(errno.raw_os_error()))
 }
 
 pub(crate) fn kernel() -> String {

@@ -8,20 +8,29 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod backlog;
+mod cable;
 mod contest;
 mod count;
+mod fanout;
+mod growth;
+mod handed;
 mod json;
+mod latency;
 mod machine;
 mod memory;
+mod plot;
 mod program;
 mod progress;
 mod report;
+mod ring;
 mod scenario;
 mod sending;
 mod seqpacket;
 mod spread;
 mod tap;
 mod veth;
+mod wake;
 mod workplace;
 
 use std::error::Error;
@@ -59,6 +68,9 @@ fn bench(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     report.print();
     if let Some(file) = &arguments.json {
         std::fs::write(file, json::text(&report))?;
+    }
+    if let Some(folder) = &arguments.plot {
+        plot::write(&report, folder)?;
     }
     let far_off = arguments.check && report.is_far_off();
     Ok(if far_off { ExitCode::FAILURE } else { ExitCode::SUCCESS })

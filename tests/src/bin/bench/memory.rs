@@ -29,7 +29,12 @@ pub(crate) fn measure(
         worked.push(taken.worked);
         progress.advance();
     }
-    let row = |program, figures| Row { program, figure: Spread::of(figures), unit: Unit::Kibibytes, failed: 0.0 };
+    let row = |program: &'static str, figures| Row {
+        program: program.into(),
+        figure: Spread::of(figures),
+        unit: Unit::Kibibytes,
+        failed: 0.0,
+    };
     let rows = vec![row("fdlink, attached", fresh), row("fdlink, idle after a full batch", worked.clone())];
     Ok(Outcome { figure: Spread::of(worked), unit: Unit::Kibibytes, rows })
 }

@@ -1,5 +1,6 @@
 //! A program that is measured, and what it took.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,10 +11,10 @@ use crate::spread::{Spread, median};
 /// What a step of a program did, and the CPU time it took.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cost {
-    frames: usize,
-    /// Frames that the system did not take.
-    failed: usize,
-    cpu: Duration,
+    pub(crate) frames: usize,
+    /// Frames that the system did not take, or that did not arrive.
+    pub(crate) failed: usize,
+    pub(crate) cpu: Duration,
 }
 
 /// What came of a step.
@@ -27,7 +28,7 @@ impl Cost {
         Ok(Self { frames, failed, cpu: thread_cpu()?.saturating_sub(start) })
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.frames += other.frames;
         self.failed += other.failed;
         self.cpu += other.cpu;
@@ -43,19 +44,32 @@ impl Cost {
 /// Where the code of a loop lies makes the system calls in it up to a tenth dearer: on an AMD Zen 3, for one that begins at an odd or
 /// at an even multiple of 16 bytes. So a program is there in several copies, and the one that was fastest in the end stands for it.
 pub(crate) struct Program<'p> {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) copies: Vec<Runner<'p>>,
+    turn: Duration,
 }
 
 impl<'p> Program<'p> {
-    pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, copies: Vec::new() }
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), copies: Vec::new(), turn: TURN }
     }
 
-    /// Adds a copy by a step of it, which takes about a millisecond or less.
+    /// Takes turns of this much CPU time instead of [`TURN`], or of one step if that is longer.
+    pub(crate) fn turn(mut self, turn: Duration) -> Self {
+        self.turn = turn;
+        self
+    }
+
+    /// Adds a copy by a step of it, which takes about a turn or less.
     pub(crate) fn copy(mut self, step: impl FnMut() -> StepResult + 'p) -> Self {
         self.copies.push(Runner { step: Box::new(step), total: Cost::default(), rounds: Vec::new() });
         self
+    }
+
+    /// The copies, each with the length of its turn.
+    pub(crate) fn turns(&mut self) -> impl Iterator<Item = (&mut Runner<'p>, Duration)> {
+        let turn = self.turn;
+        self.copies.iter_mut().map(move |copy| (copy, turn))
     }
 
     pub(crate) fn fastest(&self) -> Option<&Runner<'p>> {
@@ -93,9 +107,9 @@ impl Runner<'_> {
         self.rounds.push(Vec::new());
     }
 
-    pub(crate) fn take_turn(&mut self) -> Result<(), Box<dyn Error>> {
-        let mut cost = Cost::default();
-        while cost.cpu < TURN {
+    pub(crate) fn take_turn(&mut self, turn: Duration) -> Result<(), Box<dyn Error>> {
+        let mut cost = (self.step)()?;
+        while cost.cpu < turn {
             cost.add((self.step)()?);
         }
         if cost.frames == 0 {
@@ -125,7 +139,7 @@ fn median_ratio(ours: &[f64], theirs: &[f64]) -> f64 {
 }
 
 /// CPU time of one copy in a turn.
-pub(crate) const TURN: Duration = Duration::from_millis(1);
+const TURN: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
@@ -139,7 +153,7 @@ mod tests {
     #[test]
     fn the_copy_that_is_fastest_in_most_turns_stands_for_its_program() {
         let copies = vec![copy(&[&[3.0, 3.0], &[3.0, 1.0]]), copy(&[&[2.0, 2.0], &[2.0, 9.0]])];
-        let fastest = Program { name: "", copies }.fastest().map(Runner::costs);
+        let fastest = Program { copies, ..Program::new("") }.fastest().map(Runner::costs);
         assert_eq!(fastest, Some(Spread { median: 3.75, min: 2.0, max: 5.5 }));
     }
 

@@ -1,5 +1,5 @@
 use crate::machine;
-use crate::scenario::{Outcome, Row, Scenario, Unit};
+use crate::scenario::{Limit, Outcome, Row, Scenario, Unit};
 use crate::spread::Spread;
 
 /// Everything that was measured, and what was not.
@@ -13,7 +13,7 @@ pub(crate) struct Report {
 pub(crate) struct Measured {
     pub(crate) gate: &'static str,
     pub(crate) scenario: String,
-    pub(crate) limit: f64,
+    pub(crate) limit: Option<Limit>,
     pub(crate) figure: Spread,
     pub(crate) unit: Unit,
     pub(crate) rows: Vec<Row>,
@@ -27,7 +27,11 @@ pub(crate) struct LeftOut {
 
 impl Measured {
     pub(crate) fn holds(&self) -> bool {
-        self.figure.median <= self.limit
+        self.limit.is_none_or(|limit| limit.is_kept(self.figure.median))
+    }
+
+    fn is_far_off(&self) -> bool {
+        self.limit.is_some_and(|limit| !limit.loosened(FAR_OFF).is_kept(self.figure.median))
     }
 }
 
@@ -48,7 +52,7 @@ impl Report {
 
     /// True if a gate is missed by more than the noise of a busy machine and few rounds explains.
     pub(crate) fn is_far_off(&self) -> bool {
-        self.results.iter().any(|result| result.figure.median > result.limit * FAR_OFF)
+        self.results.iter().any(Measured::is_far_off)
     }
 
     pub(crate) fn print(&self) {
@@ -70,12 +74,24 @@ impl Report {
         }
     }
 
+    /// Those that belong to a gate.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (&Measured, Limit)> {
+        self.results.iter().filter_map(|result| Some((result, result.limit?)))
+    }
+
     fn print_gates(&self) {
+        if self.judged().next().is_none() {
+            return;
+        }
         println!("\n{:4} {:24} {:28} {:12} ", "gate", "scenario", "fdlink / bare, or KiB", "limit");
-        for result in &self.results {
-            let Measured { gate, scenario, limit, figure, unit, .. } = result;
+        for (result, limit) in self.judged() {
+            let Measured { gate, scenario, figure, unit, .. } = result;
             let figure = format!("{figure:.*}", unit.digits());
-            let limit = if *unit == Unit::Kibibytes { format!("{limit:.0} KiB") } else { format!("{limit:.2}") };
+            let limit = match limit {
+                Limit::AtMost(most) if *unit == Unit::Kibibytes => format!("{most:.0} KiB"),
+                Limit::AtMost(most) => format!("{most:.2}"),
+                Limit::AtLeast(least) => format!("{least:.2} or more"),
+            };
             println!(
                 "{gate:4} {scenario:24} {figure:28} {limit:12} {}",
                 if result.holds() { "holds" } else { "MISSED" }
@@ -91,7 +107,7 @@ impl Report {
 
     /// A gate holds if all its scenarios do.
     fn print_summary(&self) {
-        let mut gates: Vec<_> = self.results.iter().map(|result| result.gate).collect();
+        let mut gates: Vec<_> = self.judged().map(|(result, _)| result.gate).collect();
         gates.dedup();
         let holds = |gate: &&str| self.results.iter().filter(|result| result.gate == *gate).all(Measured::holds);
         let (held, missed): (Vec<_>, Vec<_>) = gates.into_iter().partition(holds);

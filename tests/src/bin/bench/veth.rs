@@ -3,15 +3,14 @@
 use std::array;
 use std::error::Error;
 use std::io::IoSlice;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 
-use fdlink_core::{BATCH_SIZE, EtherType};
-use fdlink_linux::packet::PacketSocket;
-use fdlink_tests::lab::{Namespace, Veth};
+use fdlink_core::BATCH_SIZE;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
 use crate::arguments::Arguments;
+use crate::cable::Cable;
 use crate::contest;
 use crate::program::{Program, StepResult, pad};
 use crate::progress::Progress;
@@ -20,14 +19,15 @@ use crate::sending::{Frames, bare_packets, send_batches, writing};
 
 pub(crate) fn measure(size: usize, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
     let cable = Cable::new()?;
+    let near = cable.sender()?;
     let frames = Frames::new(size);
     let payloads = frames.payloads();
     let packets = || bare_packets(&payloads);
-    let fd = cable.near.as_fd();
+    let fd = near.as_fd();
     let fdlink = Program::new("fdlink")
         .copy(writing(fd, packets(), BATCH_SIZE)?)
         .copy(writing(&fd, packets(), BATCH_SIZE)?)
-        .copy(writing(Arc::new(cable.near.try_clone()?), packets(), BATCH_SIZE)?);
+        .copy(writing(Arc::new(near.try_clone()?), packets(), BATCH_SIZE)?);
 
     let vectors = frames.vectors();
     let mut controls: [Vec<_>; 3] =
@@ -55,21 +55,3 @@ fn send_all<'f, const COPY: usize>(
         })
     }
 }
-
-/// A socket on one end of a veth pair. Behind the other end is a kernel that does not know the address of the frames.
-struct Cable {
-    near: OwnedFd,
-    _ends: [Namespace; 2],
-}
-
-impl Cable {
-    fn new() -> Result<Self, Box<dyn Error>> {
-        let ends = [Namespace::new()?, Namespace::new()?];
-        Veth::pair((&ends[0], "near"), (&ends[1], "far"))?;
-        let socket = PacketSocket::on("near").protocol(EtherType(0)).qdisc_bypass(true).send_buffer(SEND_BUFFER);
-        let near = ends[0].run(|| socket.open())?;
-        Ok(Self { near, _ends: ends })
-    }
-}
-
-const SEND_BUFFER: usize = 4 << 20;

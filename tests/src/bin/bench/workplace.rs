@@ -14,6 +14,8 @@ pub(crate) enum Needs {
     Nothing,
     Namespace,
     Tun,
+    /// A namespace, and a core for each of two threads.
+    Cores,
 }
 
 impl Workplace {
@@ -31,7 +33,12 @@ impl Workplace {
         match needs {
             Needs::Nothing => None,
             Needs::Namespace => self.no_namespace.clone(),
+            Needs::Cores => self.no_namespace.clone().or_else(one_core),
             Needs::Tun => self.no_namespace.clone().or_else(|| lab::tun_available().err()),
         }
     }
+}
+
+fn one_core() -> Option<String> {
+    (machine::cores().len() < 2).then(|| "needs two cores".to_owned())
 }

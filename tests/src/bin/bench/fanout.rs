@@ -1,0 +1,117 @@
+//! G10: a backlog spread by the kernel over two rings, drained by two cores, against one ring drained by one.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread::{ScopedJoinHandle, scope};
+use std::time::Duration;
+
+use fdlink_core::wire::ethernet::HEADER_LEN;
+use fdlink_core::{EtherType, LinkEndpoint as _, NetworkDispatcher, RxPacket};
+use fdlink_linux::fanout::{FanoutGroup, FanoutMode};
+use fdlink_linux::{DispatchMode, FdEndpoint, FdOptions, endpoint};
+
+use crate::arguments::Arguments;
+use crate::backlog::Backlog;
+use crate::contest;
+use crate::machine;
+use crate::program::{Cost, Program, StepResult};
+use crate::progress::Progress;
+use crate::ring::{FRAMES, Ring};
+use crate::scenario::Outcome;
+use crate::sending::{frame, options};
+
+/// The ratio is one core's time to two cores': how many times as many frames a second.
+pub(crate) fn measure(ring: Ring, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
+    let backlogs = [Backlog::new(flows(SIZE), ring.rest())?, Backlog::new(flows(SIZE), ring.rest())?];
+    let [one, two] = &backlogs;
+    let (single, double) = (open(one, ring, 1)?, open(two, ring, 2)?);
+    let single = Program::new("1 ring, 1 core").copy(|| one.step(|most| drain(&single, most)));
+    let double = Program::new("2 rings, 2 cores").copy(|| two.step(|most| drain(&double, most)));
+    Ok(contest::run(&mut [single.turn(TURN), double.turn(TURN)], arguments, progress)?.into())
+}
+
+/// As many flows as frames, so that the hash spreads them evenly.
+pub(crate) fn flows(size: usize) -> Vec<Vec<u8>> {
+    let numbered = |number: usize| {
+        let mut frame = frame(size);
+        // The last half of the IPv4 source address.
+        frame[HEADER_LEN + 14..HEADER_LEN + 16].copy_from_slice(&(number as u16).to_be_bytes());
+        frame
+    };
+    (0..FRAMES).map(numbered).collect()
+}
+
+fn open(backlog: &Backlog, ring: Ring, rings: usize) -> Result<FdEndpoint, Box<dyn Error>> {
+    let sockets = (0..rings).map(|_| backlog.cable.receiver()).collect::<Result<Vec<_>, _>>()?;
+    let mut group: Option<FanoutGroup> = None;
+    for socket in &sockets {
+        match &group {
+            Some(group) => group.join(socket)?,
+            None => group = Some(FanoutGroup::create(socket, FanoutMode::Hash)?),
+        }
+    }
+    let fd_options =
+        FdOptions { dispatch_mode: Some(DispatchMode::PacketMmap), ring: ring.options(), ..FdOptions::default() };
+    let endpoint = endpoint(sockets, options(), &fd_options)?;
+    endpoint.attach()?;
+    Ok(endpoint)
+}
+
+/// Drains all rings at once, a core each, and tells the time of the core that took longest. By the threads' own time, so that a core
+/// which has other work to do does not count as slow.
+fn drain(endpoint: &FdEndpoint, _most: usize) -> StepResult {
+    let start = Barrier::new(endpoint.queues().len());
+    let costs: Vec<Cost> = scope(|scope| {
+        let threads: Vec<_> = (0..endpoint.queues().len())
+            .map(|queue| {
+                scope.spawn({
+                    let start = &start;
+                    move || drain_queue(endpoint, queue, start)
+                })
+            })
+            .collect();
+        threads.into_iter().map(joined).collect::<Result<_, String>>()
+    })?;
+    Ok(Cost {
+        frames: costs.iter().map(|cost| cost.frames).sum(),
+        failed: 0,
+        cpu: costs.iter().map(|cost| cost.cpu).max().unwrap_or_default(),
+    })
+}
+
+fn joined(thread: ScopedJoinHandle<'_, Result<Cost, String>>) -> Result<Cost, String> {
+    thread.join().unwrap_or_else(|_| Err("a receiver panicked".to_owned()))
+}
+
+fn drain_queue(endpoint: &FdEndpoint, queue: usize, start: &Barrier) -> Result<Cost, String> {
+    // The first core sends, and has the frames in its cache.
+    machine::pin_to(machine::cores().len() - 1 - queue).map_err(|error| error.to_string())?;
+    let mut receiver = endpoint.receiver(queue).map_err(|error| error.to_string())?;
+    start.wait();
+    let cost = Cost::of(|| {
+        let mut taken = 0;
+        loop {
+            match receiver.poll(&mut Ignore).map_err(|ended| ended.to_string())? {
+                0 => return Ok((taken, 0)),
+                more => taken += more,
+            }
+        }
+    });
+    cost.map_err(|error| error.to_string())
+}
+
+/// A stack that shares nothing between threads.
+struct Ignore;
+
+impl NetworkDispatcher for Ignore {
+    #[inline(never)]
+    fn deliver(&mut self, protocol: EtherType, packet: RxPacket<'_>) {
+        black_box((protocol, packet.payload()));
+    }
+}
+
+/// Bytes of a frame.
+const SIZE: usize = 64;
+/// Two backlogs or so.
+const TURN: Duration = Duration::from_micros(150);

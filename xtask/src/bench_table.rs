@@ -1,0 +1,60 @@
+//! The table of gates in the README, out of the figures of a run.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::workspace::Workspace;
+
+/// What a run of the bench program writes.
+#[derive(Debug, Deserialize)]
+struct Figures {
+    date: String,
+    kernel: String,
+    cpu: String,
+    gates: Vec<Gate>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Gate {
+    id: String,
+    scenario: String,
+    unit: String,
+    ratio: f64,
+    min: f64,
+    max: f64,
+    limit: f64,
+    limit_is: String,
+    holds: bool,
+}
+
+/// Puts the table between the two marks in the README.
+pub(crate) fn write(workspace: &Workspace, figures: &Path) -> Result<()> {
+    let figures: Figures = serde_json::from_str(&fs::read_to_string(figures)?)?;
+    let file = workspace.root().join("README.md");
+    let readme = fs::read_to_string(&file)?;
+    let (before, rest) = readme.split_once(BEGIN).context("README.md: no mark where the table begins")?;
+    let (_, behind) = rest.split_once(END).context("README.md: no mark where the table ends")?;
+    fs::write(&file, format!("{before}{BEGIN}\n\n{}\n{END}{behind}", table(&figures)))?;
+    Ok(())
+}
+
+fn table(figures: &Figures) -> String {
+    let Figures { date, kernel, cpu, gates } = figures;
+    let rows: String = gates.iter().map(row).collect();
+    format!("{date}, Linux {kernel}, {cpu}\n\n{HEAD}{rows}")
+}
+
+fn row(gate: &Gate) -> String {
+    let Gate { id, scenario, ratio, min, max, limit, limit_is, .. } = gate;
+    let (digits, unit) = if gate.unit == "ratio" { (2, "") } else { (1, " KiB") };
+    let verdict = if gate.holds { "holds" } else { "missed" };
+    let figure = format!("{ratio:.digits$}{unit} ({min:.digits$} to {max:.digits$})");
+    format!("| {id} | {scenario} | {figure} | {limit_is} {limit}{unit} | {verdict} |\n")
+}
+
+const BEGIN: &str = "<!-- bench: begin -->";
+const END: &str = "<!-- bench: end -->";
+const HEAD: &str = "| gate | scenario | median (least to most) | limit | |\n|---|---|---|---|---|\n";
