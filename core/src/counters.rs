@@ -1,6 +1,6 @@
 //! What passed and what did not, by cause.
 //!
-//! Each queue counts for itself, so that `received = delivered + merged + sum(drops)` can be checked for each
+//! Each queue counts for itself, so that `received + split = delivered + merged + sum(drops)` can be checked for each
 //! ([`RxCounters::is_balanced`]). Counters are as wide as a pointer and wrap; a [`Counters`] taken earlier can be subtracted.
 
 use core::fmt;
@@ -28,8 +28,12 @@ pub enum DropCause {
     Truncated,
     /// Dropped by the system in front of the queue, for want of room. Counted as received too.
     Kernel,
-    /// Its virtio-net header asks for what cannot be done to it ([`VnetError`](crate::wire::vnet::VnetError)).
+    /// Its virtio-net header asks for what cannot be done to it ([`VnetError`](crate::wire::vnet::VnetError)). With
+    /// [`Options::rx_split`](crate::Options::rx_split) also: it is a super-frame with more headers than
+    /// [`MAX_HEADERS_LEN`](crate::wire::segment::MAX_HEADERS_LEN).
     VnetHeader,
+    /// Its transport checksum is wrong, and [`Options::rx_checksum_offload`](crate::Options::rx_checksum_offload) is set or it was to be split.
+    Checksum,
     /// Given up behind the queue, for want of room: [`Options::processor_backlog`](crate::Options::processor_backlog) packets waited for
     /// the processor of its flow, or the dispatcher said so at the [end of a batch](crate::NetworkDispatcher::end_of_batch).
     BacklogFull,
@@ -37,7 +41,7 @@ pub enum DropCause {
 
 impl DropCause {
     /// Every cause, in the order of [`RxCounters::drops`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Runt,
         Self::ForeignAddress,
         Self::ForeignProtocol,
@@ -46,6 +50,7 @@ impl DropCause {
         Self::Truncated,
         Self::Kernel,
         Self::VnetHeader,
+        Self::Checksum,
         Self::BacklogFull,
     ];
 }
@@ -61,6 +66,7 @@ impl fmt::Display for DropCause {
             Self::Truncated => "truncated",
             Self::Kernel => "kernel",
             Self::VnetHeader => "virtio-net header",
+            Self::Checksum => "checksum",
             Self::BacklogFull => "backlog full",
         })
     }
@@ -144,6 +150,8 @@ pub struct RxCounters {
     pub delivered: usize,
     /// Frames that came to the dispatcher as part of another one's packet ([`Options::gro`](crate::Options::gro)).
     pub merged: usize,
+    /// Packets that one frame became, beyond the first of each ([`Options::rx_split`](crate::Options::rx_split)).
+    pub split: usize,
     /// Frames dropped, by cause in the order of [`DropCause::ALL`].
     pub drops: [usize; DropCause::ALL.len()],
     /// Bytes that truncated frames had on the wire, as far as the system told.
@@ -167,10 +175,11 @@ impl RxCounters {
         sum(&self.drops)
     }
 
-    /// The accounting identity: `received = delivered + merged + sum(drops)`.
+    /// The accounting identity: `received + split = delivered + merged + sum(drops)`.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        self.received == self.delivered.wrapping_add(self.merged).wrapping_add(self.dropped_total())
+        let came = self.received.wrapping_add(self.split);
+        came == self.delivered.wrapping_add(self.merged).wrapping_add(self.dropped_total())
     }
 }
 
@@ -239,6 +248,7 @@ impl Counters {
             received_bytes: f(a.received_bytes, b.received_bytes),
             delivered: f(a.delivered, b.delivered),
             merged: f(a.merged, b.merged),
+            split: f(a.split, b.split),
             drops: zip(a.drops, b.drops, &f),
             truncated_bytes: f(a.truncated_bytes, b.truncated_bytes),
             calls: f(a.calls, b.calls),
@@ -284,7 +294,8 @@ impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rx, tx } = self;
         write!(f, "received {} ({} bytes, {} calls)", rx.received, rx.received_bytes, rx.calls)?;
-        write!(f, ", delivered {}, merged {}, dropped {}", rx.delivered, rx.merged, rx.dropped_total())?;
+        write!(f, ", split {}, delivered {}, merged {}", rx.split, rx.delivered, rx.merged)?;
+        write!(f, ", dropped {}", rx.dropped_total())?;
         write_causes(f, DropCause::ALL.iter().zip(rx.drops))?;
         write!(f, "; sent {} ({} bytes, {} calls)", tx.sent, tx.sent_bytes, tx.calls)?;
         write!(f, ", refused {}", tx.refused_total())?;
@@ -314,6 +325,7 @@ pub(crate) struct QueueCounters {
     received_bytes: AtomicUsize,
     delivered: AtomicUsize,
     merged: AtomicUsize,
+    split: AtomicUsize,
     drops: [AtomicUsize; DropCause::ALL.len()],
     truncated_bytes: AtomicUsize,
     rx_calls: AtomicUsize,
@@ -332,8 +344,9 @@ impl QueueCounters {
         add_alone(&self.delivered, rx.delivered);
         add_alone(&self.rx_calls, rx.calls);
         add_alone(&self.errors, rx.errors);
-        if rx.delivered != rx.received {
+        if rx.delivered != rx.received || rx.split > 0 {
             add_alone(&self.merged, rx.merged);
+            add_alone(&self.split, rx.split);
             add_alone(&self.truncated_bytes, rx.truncated_bytes);
             for (counter, n) in self.drops.iter().zip(rx.drops) {
                 add_alone(counter, n);
@@ -368,6 +381,7 @@ impl QueueCounters {
                 received_bytes: self.received_bytes.load(Relaxed),
                 delivered: self.delivered.load(Relaxed),
                 merged: self.merged.load(Relaxed),
+                split: self.split.load(Relaxed),
                 drops: self.drops.each_ref().map(|c| c.load(Relaxed)),
                 truncated_bytes: self.truncated_bytes.load(Relaxed),
                 calls: self.rx_calls.load(Relaxed),

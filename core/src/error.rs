@@ -35,6 +35,8 @@ pub enum ConfigError {
     RxBudgetZero,
     /// `processor_backlog`: zero.
     ProcessorBacklogZero,
+    /// `rx_split`: packets would be merged by `gro` and not be split again.
+    SplitWithGro,
     /// The option is not supported by this version.
     Unsupported(UnsupportedOption),
 }
@@ -43,8 +45,6 @@ pub enum ConfigError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnsupportedOption {
-    /// `rx_checksum_offload`.
-    RxChecksumOffload,
     /// `save_restore`.
     SaveRestore,
 }
@@ -54,7 +54,6 @@ impl UnsupportedOption {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::RxChecksumOffload => "rx_checksum_offload",
             Self::SaveRestore => "save_restore",
         }
     }
@@ -79,6 +78,7 @@ impl fmt::Display for ConfigError {
             Self::GsoMaxSizeWithoutGso => f.write_str("gso_max_size: needs gso"),
             Self::RxBudgetZero => f.write_str("rx_budget: must not be zero"),
             Self::ProcessorBacklogZero => f.write_str("processor_backlog: must not be zero"),
+            Self::SplitWithGro => f.write_str("rx_split: does not go together with gro, which makes super-frames"),
             Self::Unsupported(option) => {
                 write!(f, "{}: not supported by this version; leave it at its default", option.name())
             }

@@ -10,6 +10,7 @@
 //! receive   channel ─► RxQueue::poll: a batch of frames, on loan           io/rx.rs, the backend
 //!             ─► link header, accept? (no ─► counted drop)                 rx/parse.rs
 //!             ─► successive segments merged (Options::gro)                 rx/gro/
+//!             ─► super-frames cut, checksums completed, verified           rx/finish.rs, rx/split.rs   (wrong ─► counted drop)
 //!             ─► NetworkDispatcher::deliver                                rx/receiver.rs, dispatcher.rs
 //!                  or Steering: flow key ─► a processor's Feed            wire/flow.rs, rx/steer.rs
 //!                    ─► Handoff: another thread, the Processor            rx/handoff.rs   (full ─► counted drop)

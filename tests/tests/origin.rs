@@ -5,7 +5,6 @@
 //! - The origin's own address is `11:22:33:44:55:66`, whose group bit is set. No station can have it, so fdlink refuses it, and these tests
 //!   use [`OWN`](fdlink_tests::support::OWN).
 //! - The origin writes a packet without a byte in `TestPreserveSrcAddress`. fdlink refuses such packets, so here it has one byte.
-//! - Cases with segmentation wait for it: [`offloads::WAITING`].
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "origin/buffers.rs"]
@@ -45,7 +44,7 @@ fn main() -> ExitCode {
     trials.anywhere(muxed::test_injectable_endpoint_raw_dispatch);
     trials.anywhere(muxed::test_injectable_endpoint_dispatch);
     trials.anywhere(muxed::test_injectable_endpoint_dispatch_hdr_only);
-    trials.anywhere(offloads::cases_that_wait_for_an_option_are_refused_by_its_name);
+    trials.anywhere(offloads::test_dispatch_packet_format_rx_checksum_offload);
     trials.anywhere(offloads::test_n_buckets);
     trials.anywhere(test_main);
     trials.conclude()

@@ -60,8 +60,24 @@ pub struct Options {
     /// ([`ChecksumState::Partial`](crate::ChecksumState::Partial)). The system completes them where it can, and the endpoint where it cannot;
     /// also if this is false. Default false.
     pub tx_checksum_offload: bool,
-    /// Take transport checksums of received packets as verified (`RXChecksumOffload`). Not supported.
+    /// Verify the transport checksums of received packets below the stack (`RXChecksumOffload`), and announce
+    /// [`Capabilities::RX_CHECKSUM_OFFLOAD`]. The origin only claims it. Default false.
+    ///
+    /// TCP and UDP packets of which a virtio-net header says nothing are verified in software: wrong ones are dropped
+    /// ([`DropCause::Checksum`](crate::DropCause::Checksum)), right ones are [`Unnecessary`](crate::ChecksumState::Unnecessary). What this cannot
+    /// tell stays [`None`](crate::ChecksumState::None): fragments, UDP over IPv4 without checksum, packets with an IPv6 routing header, other
+    /// protocols (ICMP as well).
     pub rx_checksum_offload: bool,
+    /// Cut received super-frames into packets that fit the sender's segment size, for dispatchers that cannot take them whole. No payload is
+    /// copied: headers are written over the end of the packet before, see [`Split`](crate::rx::Split). Default false.
+    ///
+    /// The packets have complete checksums, and are [`Unnecessary`](crate::ChecksumState::Unnecessary) to verify. Super-frames come only with a
+    /// virtio-net header, or from [`gro`](Options::gro), which does not go together with this. The smoltcp device takes them whole.
+    pub rx_split: bool,
+    /// Complete partial checksums of received packets, for forwarding to a wire and for stacks that verify them all; they are
+    /// [`Unnecessary`](crate::ChecksumState::Unnecessary) to verify then. A super-frame that stays whole keeps its own partial. Partial checksums come
+    /// only with a virtio-net header. Default false.
+    pub complete_checksums: bool,
     /// Processors behind each queue, over which packets are spread by flow (`ProcessorsPerChannel`). 0 and 1 deliver on the receiving thread.
     /// More are threads, so they are for whoever has threads: the `Runner` of `fdlink-linux` starts them; a
     /// [`Receiver`](crate::Receiver) of your own delivers to the dispatcher it is given, which may be a [`Steering`](crate::Steering) over
@@ -97,6 +113,8 @@ impl Default for Options {
             gro: false,
             tx_checksum_offload: false,
             rx_checksum_offload: false,
+            rx_split: false,
+            complete_checksums: false,
             processors_per_channel: 0,
             processor_backlog: 2048,
             flow_seed: None,
@@ -151,7 +169,8 @@ bitflags! {
     pub struct Capabilities: u32 {
         /// Transport checksums of sent packets are completed below.
         const TX_CHECKSUM_OFFLOAD = 1 << 0;
-        /// Transport checksums of received packets were verified below.
+        /// Transport checksums of received packets are verified below, where they can be: what was not is delivered as
+        /// [`ChecksumState::None`](crate::ChecksumState::None), and only that is left to verify ([`Options::rx_checksum_offload`]).
         const RX_CHECKSUM_OFFLOAD = 1 << 1;
         /// Destinations need link addresses: resolve them.
         const RESOLUTION_REQUIRED = 1 << 2;
@@ -183,6 +202,9 @@ impl Config {
         }
         if !options.ethernet_header && options.address != LinkAddress::ZERO {
             return Err(ConfigError::AddressWithoutEthernet);
+        }
+        if options.rx_split && options.gro {
+            return Err(ConfigError::SplitWithGro);
         }
         check_vlan(&options)?;
         let room = limits
@@ -233,6 +255,7 @@ impl Config {
         let mut capabilities = Capabilities::empty();
         capabilities.set(Capabilities::RESOLUTION_REQUIRED, self.options.ethernet_header);
         capabilities.set(Capabilities::TX_CHECKSUM_OFFLOAD, self.options.tx_checksum_offload);
+        capabilities.set(Capabilities::RX_CHECKSUM_OFFLOAD, self.options.rx_checksum_offload);
         capabilities.set(Capabilities::DISCONNECT_OK, self.options.disconnect_ok);
         capabilities
     }
@@ -253,7 +276,6 @@ const fn check_vlan(options: &Options) -> Result<(), ConfigError> {
 
 const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {
     let option = match options {
-        Options { rx_checksum_offload: true, .. } => UnsupportedOption::RxChecksumOffload,
         Options { save_restore: true, .. } => UnsupportedOption::SaveRestore,
         _ => return Ok(()),
     };

@@ -1,5 +1,6 @@
 //! From a queue to the dispatcher.
 
+mod finish;
 pub mod gro;
 pub mod handoff;
 mod parse;
@@ -10,6 +11,7 @@ mod steer;
 mod tally;
 mod wake;
 
+pub(crate) use finish::{Finish, Finisher};
 pub(crate) use parse::Filter;
 pub use parse::Parsed;
 pub use parts::Parts;

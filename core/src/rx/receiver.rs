@@ -4,11 +4,11 @@ use core::time::Duration;
 use crate::counters::RxCounters;
 use crate::dispatcher::{LinkEvent, NetworkDispatcher};
 use crate::endpoint::state::State;
-use crate::endpoint::{Queue, Shared};
+use crate::endpoint::{Options, Queue, Shared};
 use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
 use crate::packet::RxPacket;
 use crate::rx::gro::Coalescer;
-use crate::rx::{Filter, Tally, Waiter};
+use crate::rx::{Filter, Finish, Finisher, Tally, Waiter};
 use crate::wire::EtherType;
 
 /// Receives from one queue of an attached endpoint.
@@ -71,15 +71,13 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         let Some(rx) = self.rx.as_mut() else {
             return Err(self.finish(Ended::Detached, dispatcher));
         };
+        let options = &self.shared.config.options;
         let filter = self.shared.filter(self.queue.limits.vnet_header_len);
-        let taken = match rx.poll(self.shared.config.options.rx_budget) {
+        let taken = match rx.poll(options.rx_budget) {
             Ok(mut batch) => {
                 let mut tally = Tally::new(&self.queue.counters);
                 tally.rx.calls = batch.calls();
-                Ok(match self.shared.config.options.gro {
-                    false => deliver(&mut batch, &filter, &mut tally, dispatcher),
-                    true => coalesce(&mut batch, &filter, &mut tally, dispatcher),
-                })
+                Ok(hand_over(&mut batch, options, &filter, &mut tally, dispatcher))
             }
             Err(error) => Err(error),
         };
@@ -114,12 +112,20 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     #[cfg(feature = "smoltcp")]
     pub(crate) fn take<R>(&mut self, f: impl FnOnce(&[u8]) -> R) -> R {
         let filter = self.shared.filter(self.queue.limits.vnet_header_len);
+        let finish = Finish { split: false, complete: false, verify: self.verifies_checksums() };
         let Some(Ok(mut batch)) = self.rx.as_mut().map(|rx| rx.poll(1)) else {
             return f(&[]);
         };
         let mut tally = Tally::new(&self.queue.counters);
         tally.rx.calls = batch.calls();
-        f(accept_one(&mut batch, &filter, &mut tally))
+        f(take_one(&mut batch, &filter, finish, &mut tally))
+    }
+
+    /// True if [`take`](Receiver::take) verifies transport checksums: where it is asked to, and where some are partial, so that who takes
+    /// the bytes alone must not.
+    #[cfg(feature = "smoltcp")]
+    pub(crate) const fn verifies_checksums(&self) -> bool {
+        self.queue.limits.vnet_header_len > 0 || self.shared.config.options.rx_checksum_offload
     }
 
     /// Waits until a [`poll`](Receiver::poll) may find something, or `timeout` has passed (`None`: for ever), by
@@ -247,18 +253,37 @@ impl<IO: RawIo> Drop for Receiver<'_, IO> {
     }
 }
 
+/// Hands the frames of a batch over, and returns how many there were. Which way they go is decided once for all of them.
+#[inline]
+fn hand_over<B: RxBatch, D: NetworkDispatcher + ?Sized>(
+    batch: &mut B,
+    options: &Options,
+    filter: &Filter,
+    tally: &mut Tally<'_>,
+    dispatcher: &mut D,
+) -> usize {
+    if options.gro {
+        coalesce(batch, filter, Finisher { finish: Finish::new(options), tally, dispatcher });
+    } else if filter.vnet_header_len > 0 || options.rx_checksum_offload {
+        finish(batch, filter, Finisher { finish: Finish::new(options), tally, dispatcher });
+    } else {
+        deliver(batch, filter, tally, dispatcher);
+    }
+    if tally.rx.delivered > 0 {
+        tally.rx.count_given_up(dispatcher.end_of_batch());
+    }
+    tally.rx.received
+}
+
+/// Frames to which nothing is left to do.
 #[inline]
 fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     batch: &mut B,
     filter: &Filter,
     tally: &mut Tally<'_>,
     dispatcher: &mut D,
-) -> usize {
+) {
     for frame in batch.frames() {
-        if filter.vnet_header_len > 0 {
-            deliver_behind_vnet_header(frame, filter, tally, dispatcher);
-            continue;
-        }
         match filter.accept(&frame) {
             Ok(parsed) => {
                 tally.delivered(frame.bytes.len());
@@ -267,78 +292,65 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
             Err(cause) => tally.dropped(&frame, cause),
         }
     }
-    if tally.rx.delivered > 0 {
-        tally.rx.count_given_up(dispatcher.end_of_batch());
-    }
-    tally.rx.received
 }
 
-/// Apart, so that what is known of the other frames stays in registers: together they take 50 instructions a frame more.
+/// Apart, so that what is known of the frames of [`deliver`] stays in registers: together they take 50 instructions a frame more.
 #[inline(never)]
-fn deliver_behind_vnet_header<D: NetworkDispatcher + ?Sized>(
-    frame: RxFrame<'_>,
+fn finish<B: RxBatch, D: NetworkDispatcher + ?Sized>(
+    batch: &mut B,
     filter: &Filter,
-    tally: &mut Tally<'_>,
-    dispatcher: &mut D,
+    mut finisher: Finisher<'_, '_, '_, D>,
 ) {
-    match filter.accept_behind_vnet_header(&frame) {
-        Ok((parsed, offload)) => {
-            let RxFrame { meta, bytes } = filter.without_vnet_header(frame);
-            tally.delivered(bytes.len());
-            let packet = RxPacket::new(bytes, parsed.header_len, meta).with_offload(offload);
-            dispatcher.deliver(parsed.protocol, packet);
+    for frame in batch.frames() {
+        if let Some((protocol, packet)) = take(frame, filter, finisher.tally) {
+            finisher.deliver(protocol, packet);
         }
-        Err(cause) => tally.dropped(&frame, cause),
     }
 }
 
-/// As [`deliver`], with successive segments merged. Not inlined: what it holds has no place on the stack of those who do without.
+/// As [`finish`], with successive segments merged. Not inlined: what it holds has no place on the stack of those who do without.
 #[inline(never)]
 fn coalesce<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     batch: &mut B,
     filter: &Filter,
-    tally: &mut Tally<'_>,
-    dispatcher: &mut D,
-) -> usize {
+    mut finisher: Finisher<'_, '_, '_, D>,
+) {
     let mut coalescer = Coalescer::new();
-    let mut counted = Counted { tally, dispatcher };
     for frame in batch.frames() {
-        match filter.accept_any(&frame) {
-            Ok((parsed, offload)) => {
-                let RxFrame { meta, bytes } = filter.without_vnet_header(frame);
-                counted.tally.rx.received_bytes += bytes.len();
-                let packet = RxPacket::new(bytes, parsed.header_len, meta).with_offload(offload);
-                coalescer.take(parsed.protocol, packet, &mut counted);
-            }
-            Err(cause) => counted.tally.dropped(&frame, cause),
+        if let Some((protocol, packet)) = take(frame, filter, finisher.tally) {
+            coalescer.take(protocol, packet, &mut finisher);
         }
     }
-    coalescer.flush(&mut counted);
-    tally.rx.received
+    coalescer.flush(&mut finisher);
 }
 
-/// Frames are counted when they are delivered, so that those held when a dispatcher panics are not.
-struct Counted<'t, 'c, 'd, D: ?Sized> {
-    tally: &'t mut Tally<'c>,
-    dispatcher: &'d mut D,
-}
-
-impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for Counted<'_, '_, '_, D> {
-    #[inline]
-    fn deliver(&mut self, protocol: EtherType, packet: RxPacket<'_>) {
-        self.tally.delivered_from(1 + packet.tail().len());
-        self.dispatcher.deliver(protocol, packet);
+/// The packet in a frame, its bytes counted; `None` if the frame was dropped and counted.
+#[inline]
+fn take<'b>(frame: RxFrame<'b>, filter: &Filter, tally: &mut Tally<'_>) -> Option<(EtherType, RxPacket<'b>)> {
+    match filter.packet(frame) {
+        Ok((protocol, packet)) => {
+            tally.rx.received_bytes += packet.frame().len();
+            Some((protocol, packet))
+        }
+        Err((frame, cause)) => {
+            tally.dropped(&frame, cause);
+            None
+        }
     }
 }
 
 #[cfg(feature = "smoltcp")]
-fn accept_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, tally: &mut Tally<'_>) -> &'b [u8] {
-    let Some(frame) = batch.frames().next() else { return &[] };
-    if let Err(cause) = filter.accept_any(&frame) {
-        tally.dropped(&frame, cause);
-        return &[];
+fn take_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, finish: Finish, tally: &mut Tally<'_>) -> &'b [u8] {
+    let taken = batch.frames().next().and_then(|frame| take(frame, filter, tally));
+    let Some((_, mut packet)) = taken else { return &[] };
+    match finish.checksum(&mut packet) {
+        Ok(()) => {
+            tally.delivered_from(1);
+            packet.into_frame()
+        }
+        Err(cause) => {
+            tally.discarded(cause);
+            &[]
+        }
     }
-    let frame = filter.without_vnet_header(frame);
-    tally.delivered(frame.bytes.len());
-    frame.bytes
 }

@@ -25,20 +25,38 @@ impl<'c> Tally<'c> {
         self.rx.merged += frames - 1;
     }
 
-    #[cold]
-    pub(crate) fn dropped(&mut self, frame: &RxFrame<'_>, cause: DropCause) {
-        self.rx.count_received(frame.bytes.len());
-        if cause == DropCause::Truncated {
-            self.rx.truncated_bytes += frame.meta.len;
-        }
-        if let Some(drops) = self.rx.drops.get_mut(cause as usize) {
-            *drops += 1;
+    /// A packet of a super-frame that was split, the one with this index. Its bytes were counted when it came.
+    #[inline]
+    pub(crate) fn delivered_segment(&mut self, index: usize) {
+        self.rx.delivered += 1;
+        match index {
+            0 => self.rx.received += 1,
+            _ => self.rx.split += 1,
         }
     }
 
+    #[cold]
+    pub(crate) fn dropped(&mut self, frame: &RxFrame<'_>, cause: DropCause) {
+        self.rx.received_bytes += frame.bytes.len();
+        if cause == DropCause::Truncated {
+            self.rx.truncated_bytes += frame.meta.len;
+        }
+        self.discarded(cause);
+    }
+
+    /// A packet that is dropped after all. Its bytes were counted when it came.
+    #[cold]
+    pub(crate) fn discarded(&mut self, cause: DropCause) {
+        self.count_drops(cause, 1);
+    }
+
     pub(crate) fn lost(&mut self, frames: usize) {
+        self.count_drops(DropCause::Kernel, frames);
+    }
+
+    fn count_drops(&mut self, cause: DropCause, frames: usize) {
         self.rx.received += frames;
-        if let Some(drops) = self.rx.drops.get_mut(DropCause::Kernel as usize) {
+        if let Some(drops) = self.rx.drops.get_mut(cause as usize) {
             *drops += frames;
         }
     }

@@ -27,6 +27,11 @@ impl<'e, IO: RawIo> Ingress<'e, IO> {
         })
     }
 
+    /// True if transport checksums are verified before a frame is lent, or need not be.
+    pub(super) const fn verifies_checksums(&self) -> bool {
+        self.receiver.verifies_checksums()
+    }
+
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> Wake {
         self.receiver.wait(timeout, &mut self.events).unwrap_or_else(|ended| {
             self.ended = Some(ended);
@@ -39,7 +44,8 @@ impl<'e, IO: RawIo> Ingress<'e, IO> {
 pub struct RxToken<'t, 'e, IO: RawIo>(pub(super) &'t mut Ingress<'e, IO>);
 
 impl<IO: RawIo> phy::RxToken for RxToken<'_, '_, IO> {
-    /// Takes the frame and lends it to `f` from where the queue keeps it; an empty one if the endpoint drops it.
+    /// Takes the frame and lends it to `f` from where the queue keeps it; an empty one if the endpoint drops it. A super-frame
+    /// is lent whole.
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
         self.0.receiver.take(f)
     }

@@ -26,11 +26,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Checksums
+//!
+//! Where frames have a virtio-net header, or with [`Options::rx_checksum_offload`](crate::Options::rx_checksum_offload), the device verifies the
+//! transport checksums of received frames that nobody has verified, drops wrong ones, and tells smoltcp not to look: a partial checksum is no
+//! fault, but smoltcp has no word for it. TCP and UDP in fragments are not verified then. Super-frames are shown to smoltcp whole.
+//!
 //! # Frames that do not fit the token model
 //!
 //! smoltcp's tokens can neither fail nor decline, so what goes wrong is counted by the endpoint and told beside them:
 //!
-//! - A received frame that the endpoint drops (truncated, a runt, for another address) is counted there and shown to smoltcp as an
+//! - A received frame that the endpoint drops (truncated, a runt, for another address, a wrong checksum) is counted there and shown to smoltcp as an
 //!   empty one, which it passes over. A token that is not used takes nothing: the frame comes again.
 //! - A frame that the descriptor does not take now stays in the device's one transmit buffer and is tried again first. Until it has left,
 //!   [`transmit`](phy::Device::transmit) gives no token, so smoltcp keeps its data. [`receive`](phy::Device::receive) goes on, or two stacks that
@@ -45,7 +51,7 @@ mod ingress;
 use core::fmt;
 use core::time::Duration;
 
-use ::smoltcp::phy::{self, DeviceCapabilities, Medium};
+use ::smoltcp::phy::{self, Checksum, ChecksumCapabilities, DeviceCapabilities, Medium};
 use ::smoltcp::time::Instant;
 use ::smoltcp::wire::{EthernetAddress, HardwareAddress};
 
@@ -185,14 +191,28 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> phy::Device for Devic
         Some(TxToken(&mut self.egress))
     }
 
-    /// The medium follows [`Options::ethernet_header`](crate::Options::ethernet_header); the length includes the link header;
-    /// smoltcp computes and verifies every checksum.
+    /// The medium follows [`Options::ethernet_header`](crate::Options::ethernet_header); the length includes the link header; smoltcp computes
+    /// every checksum, and verifies those that the [device](self#checksums) does not.
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = medium(self.egress.endpoint);
         capabilities.max_transmission_unit = self.max_frame_len;
+        capabilities.checksum = checksum_capabilities(self.ingress.verifies_checksums(), false);
         capabilities
     }
+}
+
+/// What smoltcp does about checksums: those of TCP and UDP, where they are not `verified` below on receive, or `completed` below on send.
+fn checksum_capabilities(verified: bool, completed: bool) -> ChecksumCapabilities {
+    let transport = || match (verified, completed) {
+        (false, false) => Checksum::Both,
+        (true, false) => Checksum::Tx,
+        (false, true) => Checksum::Rx,
+        (true, true) => Checksum::None,
+    };
+    let mut capabilities = ChecksumCapabilities::default();
+    (capabilities.tcp, capabilities.udp) = (transport(), transport());
+    capabilities
 }
 
 fn medium<IO: RawIo, Q: AsRef<[Queue<IO>]>>(endpoint: &Endpoint<IO, Q>) -> Medium {

@@ -111,13 +111,22 @@ pub fn is_transport_valid(packet: &[u8], layers: &Layers) -> bool {
     if layers.is_ipv4_fragment(packet) {
         return false;
     }
+    if is_left_out(packet, layers) {
+        return true;
+    }
     if layers.protocol == TransportProtocol::Udp && be16(transport, 6) == Some(0) {
-        return layers.version == IpVersion::V4;
+        return false;
     }
     let mut checksum = Checksum::new();
     checksum.add_pseudo_header(packet, layers, transport.len() as u32);
     checksum.add_bytes(transport);
     checksum.finish() == 0
+}
+
+/// True if a packet has no transport checksum, and need not have one: UDP over IPv4 (RFC 768).
+pub(crate) fn is_left_out(packet: &[u8], layers: &Layers) -> bool {
+    let is_udp4 = layers.protocol == TransportProtocol::Udp && layers.version == IpVersion::V4;
+    is_udp4 && be16(packet, layers.transport + 6) == Some(0)
 }
 
 /// True if an IPv4 packet's header checksum is right; true for IPv6, which has none.

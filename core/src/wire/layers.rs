@@ -116,6 +116,19 @@ impl Layers {
         self.version == IpVersion::V4 && flags & IPV4_FRAGMENT != 0
     }
 
+    /// True if an IPv6 routing header stands in front of the transport header. The checksum is then made with the address of the last
+    /// destination, which need not be that of the IP header (RFC 8200, section 8.1).
+    #[must_use]
+    pub fn has_routing_header(&self, bytes: &[u8]) -> bool {
+        let mut next = bytes.get(self.network + 6).copied();
+        let mut at = self.network + IPV6_HEADER_LEN;
+        while self.version == IpVersion::V6 && at < self.transport && next != Some(IPPROTO_ROUTING) {
+            next = bytes.get(at).copied();
+            at += (usize::from(bytes.get(at + 1).copied().unwrap_or(0)) + 1) * 8;
+        }
+        self.version == IpVersion::V6 && at < self.transport
+    }
+
     fn of_ip(bytes: &[u8], network: usize, version: IpVersion) -> Option<Self> {
         let (protocol, transport) = match version {
             IpVersion::V4 => ipv4(bytes, network)?,
@@ -200,6 +213,20 @@ mod tests {
     fn extension_headers_are_stepped_over() {
         let layers = Layers::of_packet(&ipv6_udp(), 0).expect("IPv6 and UDP");
         assert_eq!((layers.transport, layers.payload, layers.protocol), (48, 56, TransportProtocol::Udp));
+    }
+
+    #[test]
+    fn routing_header_is_told_wherever_it_stands() {
+        let has_routing = |headers: &[u8]| {
+            let mut packet = std::vec![0; IPV6_HEADER_LEN + 8 * headers.len() + UDP_HEADER_LEN];
+            packet[0] = 0x60;
+            let fields = [6].into_iter().chain((0..headers.len()).map(|index| IPV6_HEADER_LEN + 8 * index));
+            fields.zip(headers.iter().chain(&[IPPROTO_UDP])).for_each(|(at, next)| packet[at] = *next);
+            Layers::of_packet(&packet, 0).expect("IPv6 and UDP").has_routing_header(&packet)
+        };
+        assert!(has_routing(&[IPPROTO_ROUTING]) && has_routing(&[IPPROTO_HOPOPTS, IPPROTO_ROUTING]));
+        assert!(has_routing(&[IPPROTO_ROUTING, IPPROTO_DSTOPTS]));
+        assert!(!has_routing(&[]) && !has_routing(&[IPPROTO_HOPOPTS, IPPROTO_DSTOPTS]));
     }
 
     #[test]

@@ -113,12 +113,17 @@ fn backlog_of_zero_is_rejected_and_any_number_of_processors_is_not() {
 }
 
 #[test]
+fn what_is_split_is_not_merged() {
+    let options = Options { rx_split: true, gro: true, ..Options::default() };
+    assert_eq!(rejection(options), Some(ConfigError::SplitWithGro));
+}
+
+#[test]
 fn options_of_later_versions_are_rejected_by_name() {
     let base = Options::default();
-    for (options, option, name) in [
-        (Options { rx_checksum_offload: true, ..base }, UnsupportedOption::RxChecksumOffload, "rx_checksum_offload"),
-        (Options { save_restore: true, ..base }, UnsupportedOption::SaveRestore, "save_restore"),
-    ] {
+    for (options, option, name) in
+        [(Options { save_restore: true, ..base }, UnsupportedOption::SaveRestore, "save_restore")]
+    {
         let error = rejection(options).unwrap();
         assert_eq!(error, ConfigError::Unsupported(option));
         assert!(error.to_string().starts_with(name), "{error}");
@@ -137,6 +142,7 @@ fn every_rejection_names_its_option() {
         (ConfigError::GsoMaxSizeWithoutGso, "gso_max_size"),
         (ConfigError::RxBudgetZero, "rx_budget"),
         (ConfigError::ProcessorBacklogZero, "processor_backlog"),
+        (ConfigError::SplitWithGro, "rx_split"),
     ] {
         assert!(error.to_string().starts_with(&format!("{option}: ")), "{error}");
     }

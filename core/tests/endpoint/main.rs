@@ -8,6 +8,7 @@ mod configuring;
 mod counting;
 mod ending;
 mod failing;
+mod finishing;
 mod injecting;
 mod muxing;
 mod ordering;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use fdlink_core::io::{
-    Channel, ErrorKind, Limits, RawIo, RxBatch, RxFrame, RxMeta, RxQueue, Stop, TxFrame, TxQueue, Wake,
+    Channel, ErrorKind, Limits, Offloads, RawIo, RxBatch, RxFrame, RxMeta, RxQueue, Stop, TxFrame, TxQueue, Wake,
 };
 use fdlink_core::{Endpoint, LinkEndpoint as _, Options, Queue};
 use fdlink_mock::MockError;
@@ -21,6 +21,8 @@ pub(crate) struct Script {
     pub(crate) polls: RefCell<VecDeque<Result<Vec<Vec<u8>>, ErrorKind>>>,
     /// Frames that left.
     pub(crate) sent: RefCell<Vec<Vec<u8>>>,
+    /// Bytes of virtio-net header in front of each frame.
+    pub(crate) vnet_header_len: usize,
     /// Calls of `send`.
     pub(crate) calls: Cell<usize>,
     /// Calls of `wait` for room, with what had been refused.
@@ -68,7 +70,8 @@ impl<'s> RawIo for Scripted<'s> {
     type Stop = Self;
 
     fn limits(&self) -> Limits {
-        Limits::new(1514).with_frames_per_send(64)
+        let limits = Limits::new(1514).with_frames_per_send(64);
+        limits.with_vnet_header(self.0.vnet_header_len, Offloads::all())
     }
 
     fn split(self) -> Channel<Self, Self, Self> {

@@ -1,31 +1,28 @@
-use fdlink_core::{ConfigError, Options, UnsupportedOption};
-use fdlink_linux::{FdOptions, SetupError, endpoint};
-use fdlink_tests::support::{Offloaded, Segments, coalesced, plain, seqpacket};
+use fdlink_core::{Capabilities, ChecksumState, EtherType, LinkEndpoint as _, NetworkDispatcher, Options, RxPacket};
+use fdlink_tests::support::{MODES, Offloaded, Segments, attach_in, coalesced, drain, plain, seqpacket};
 
-/// Cases of the origin that wait for an option, and the option. They are to be added to the tests of the same names when the option is
-/// supported, which makes `cases_that_wait_for_an_option_are_refused_by_its_name` fail.
-pub(crate) const WAITING: [(&str, UnsupportedOption); 1] = [(
-    "TestDispatchPacketFormat with RXChecksumOffload (recvmmsg marks packets as validated)",
-    UnsupportedOption::RxChecksumOffload,
-)];
-
-pub(crate) fn cases_that_wait_for_an_option_are_refused_by_its_name() {
-    for (case, option) in WAITING {
-        for options in asking_for(option) {
-            let refused = endpoint([seqpacket().0], options, &FdOptions::default()).err();
-            let expected = SetupError::Config(ConfigError::Unsupported(option));
-            assert_eq!(refused, Some(expected), "{case}");
-            let text = expected.to_string();
-            assert!(text.starts_with(option.name()) && text.contains("not supported"), "{text}");
-        }
-        println!("waiting for {}: {case}", option.name());
+/// The origin takes packets as verified when they come by `recvmmsg`, whatever is in them. Here they are verified, in every mode.
+pub(crate) fn test_dispatch_packet_format_rx_checksum_offload() {
+    for mode in MODES {
+        let (fd, peer) = seqpacket();
+        let endpoint = attach_in(mode, fd, Options { rx_checksum_offload: true, ..plain() });
+        assert!(endpoint.capabilities().contains(Capabilities::RX_CHECKSUM_OFFLOAD));
+        let right = Segments::tcp(1).next(&[1; 100], 0);
+        let mut wrong = right.clone();
+        wrong[100] ^= 1;
+        peer.send(&wrong);
+        peer.send(&right);
+        let mut checksums = Checksums(Vec::new());
+        assert_eq!(drain(&endpoint, &mut checksums), 2);
+        assert_eq!(checksums.0, [ChecksumState::Unnecessary], "{mode}");
     }
 }
 
-fn asking_for(option: UnsupportedOption) -> Vec<Options> {
-    match option {
-        UnsupportedOption::RxChecksumOffload => vec![Options { rx_checksum_offload: true, ..plain() }],
-        other => panic!("no case waits for {}", other.name()),
+struct Checksums(Vec<ChecksumState>);
+
+impl NetworkDispatcher for Checksums {
+    fn deliver(&mut self, _protocol: EtherType, packet: RxPacket<'_>) {
+        self.0.push(packet.offload().checksum);
     }
 }
 

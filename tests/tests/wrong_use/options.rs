@@ -114,10 +114,7 @@ fn recvmmsg_on_a_tap_with_fallback_is_readv() {
 }
 
 fn options_of_later_versions() {
-    let cases = [
-        (Options { rx_checksum_offload: true, ..plain() }, UnsupportedOption::RxChecksumOffload),
-        (Options { save_restore: true, ..plain() }, UnsupportedOption::SaveRestore),
-    ];
+    let cases = [(Options { save_restore: true, ..plain() }, UnsupportedOption::SaveRestore)];
     for (options, option) in cases {
         refused(options, ConfigError::Unsupported(option), &[option.name(), "not supported", "default"]);
     }

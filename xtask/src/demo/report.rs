@@ -68,7 +68,7 @@ impl Report {
     /// for the link do not count: refusing them is right.
     pub(super) fn lost(&self) -> usize {
         let Counters { rx, tx } = self.counters;
-        let unaccounted = rx.received.abs_diff(rx.delivered + rx.merged + rx.dropped_total());
+        let unaccounted = (rx.received + rx.split).abs_diff(rx.delivered + rx.merged + rx.dropped_total());
         unaccounted + tx.refused_total() - tx.refused(RefusalCause::Unfit)
     }
 
