@@ -10,8 +10,9 @@ use crate::sys::tpacket::Geometry;
 pub struct RingOptions {
     /// Which ring. Default [`RingVersion::V2`], which hands each frame over at once.
     pub version: RingVersion,
-    /// Frames of the longest length that the ring holds at least. Default 4096.
-    pub frames: usize,
+    /// Frames of the longest length that the ring holds at least. Default `None`: 4096, or as many as fit 32 MiB: 256 super-frames of 64 KiB, where
+    /// segmentation was granted.
+    pub frames: Option<usize>,
     /// Bytes of a slot, headers of the kernel included (a multiple of 16). Default `None`: what the longest frame takes, rounded up to a power of two.
     pub frame_size: Option<usize>,
     /// Bytes of a block; rounded up to whole pages. Default `None`: 64 KiB, or an eighth of the ring and at most
@@ -39,7 +40,7 @@ impl RingOptions {
     /// The origin's ring: `TPACKET_V1`, 32 slots of 65,664 bytes in one block.
     pub const ORIGIN: Self = Self {
         version: RingVersion::V1,
-        frames: 32,
+        frames: Some(32),
         frame_size: Some(ORIGIN_FRAME_SIZE),
         block_size: Some(32 * ORIGIN_FRAME_SIZE),
     };
@@ -48,7 +49,7 @@ impl RingOptions {
     pub const V3: Self = Self { version: RingVersion::V3 { retire: Duration::from_millis(1) }, ..Self::V2 };
 
     /// Slots.
-    pub const V2: Self = Self { version: RingVersion::V2, frames: 4096, frame_size: None, block_size: None };
+    pub const V2: Self = Self { version: RingVersion::V2, frames: None, frame_size: None, block_size: None };
 
     /// Checks the options for frames of up to `frame_len` bytes on this machine.
     pub(crate) fn geometry(&self, frame_len: usize) -> Result<Geometry, SetupError> {
@@ -65,12 +66,13 @@ impl RingOptions {
                 "must be a multiple of 16 and hold the longest frame and 128 bytes more",
             ));
         }
-        if self.frames == 0 {
+        let frames = self.frames.unwrap_or_else(|| usual_frames(frame_size));
+        if frames == 0 {
             return Err(bad("ring.frames", "must not be zero"));
         }
-        let block_size = self.block_size.unwrap_or(self.usual_block_size(frame_size));
+        let block_size = self.block_size.unwrap_or_else(|| self.usual_block_size(frames, frame_size));
         let block_size = block_size.max(frame_size).next_multiple_of(page_size);
-        let blocks = self.frames.div_ceil(block_size / frame_size).max(self.least_blocks());
+        let blocks = frames.div_ceil(block_size / frame_size).max(self.least_blocks());
         if block_size.checked_mul(blocks).is_none_or(|len| len > MAX_LEN) {
             return Err(bad("ring.frames", "the ring would be larger than 1 GiB"));
         }
@@ -85,10 +87,10 @@ impl RingOptions {
         }
     }
 
-    fn usual_block_size(&self, frame_size: usize) -> usize {
+    fn usual_block_size(&self, frames: usize, frame_size: usize) -> usize {
         match self.version {
             RingVersion::V1 | RingVersion::V2 => 64 << 10,
-            RingVersion::V3 { .. } => (self.frames.saturating_mul(frame_size) / 8).min(256 << 10),
+            RingVersion::V3 { .. } => (frames.saturating_mul(frame_size) / 8).min(256 << 10),
         }
     }
 }
@@ -97,6 +99,10 @@ impl Default for RingOptions {
     fn default() -> Self {
         Self::V2
     }
+}
+
+fn usual_frames(frame_size: usize) -> usize {
+    USUAL_FRAMES.min(USUAL_LEN / frame_size).max(1)
 }
 
 const fn bad(option: &'static str, reason: &'static str) -> SetupError {
@@ -108,6 +114,9 @@ const ORIGIN_FRAME_SIZE: usize = 65_664;
 const HEADROOM: usize = 128;
 /// `TPACKET_ALIGNMENT`.
 const ALIGNMENT: usize = 16;
+/// Frames of a ring, and its bytes at most, where nothing else is asked.
+const USUAL_FRAMES: usize = 4096;
+const USUAL_LEN: usize = 32 << 20;
 /// Far below what the kernel counts in 32 bits.
 const MAX_LEN: usize = 1 << 30;
 
@@ -132,13 +141,23 @@ mod tests {
     }
 
     #[test]
+    fn default_of_super_frames_takes_32_mib() {
+        for (options, page_size) in
+            [V1, RingOptions::V2, RingOptions::V3].iter().flat_map(|o| PAGE_SIZES.map(|p| (o, p)))
+        {
+            let geometry = options.geometry_of_pages(65_554, page_size).unwrap();
+            assert_eq!((geometry.frame_size, geometry.slots(), geometry.len()), (128 << 10, 256, 32 << 20));
+        }
+    }
+
+    #[test]
     fn geometry_is_one_that_the_kernel_takes() {
         for page_size in PAGE_SIZES {
             for frame_len in [60, 1514, 1518, 9014, 65_535, 65_554] {
                 for frames in [1, 7, 32, 2048] {
                     for block_size in [None, Some(1), Some(65_537), Some(1 << 20)] {
                         for version in [RingVersion::V1, RingVersion::V2, RingOptions::V3.version] {
-                            let options = RingOptions { version, frames, block_size, ..RingOptions::V2 };
+                            let options = RingOptions { version, frames: Some(frames), block_size, ..RingOptions::V2 };
                             check(options.geometry_of_pages(frame_len, page_size).unwrap(), page_size);
                             assert!(options.geometry_of_pages(frame_len, page_size).unwrap().slots() >= frames);
                         }
@@ -164,7 +183,7 @@ mod tests {
     #[test]
     fn ring_of_blocks_never_has_one_block_only() {
         for page_size in PAGE_SIZES {
-            let one_block = RingOptions { frames: 1, block_size: Some(1 << 20), ..RingOptions::V3 };
+            let one_block = RingOptions { frames: Some(1), block_size: Some(1 << 20), ..RingOptions::V3 };
             assert_eq!(one_block.geometry_of_pages(1514, page_size).unwrap().blocks, 4);
         }
     }
@@ -185,8 +204,8 @@ mod tests {
             SetupError::BadOption { option, .. } => option,
             other => panic!("{other}"),
         };
-        assert_eq!(refused(RingOptions { frames: 0, ..RingOptions::V2 }), "ring.frames");
-        assert_eq!(refused(RingOptions { frames: usize::MAX, ..RingOptions::V2 }), "ring.frames");
+        assert_eq!(refused(RingOptions { frames: Some(0), ..RingOptions::V2 }), "ring.frames");
+        assert_eq!(refused(RingOptions { frames: Some(usize::MAX), ..RingOptions::V2 }), "ring.frames");
         assert_eq!(refused(RingOptions { frame_size: Some(1514), ..RingOptions::V2 }), "ring.frame_size");
         assert_eq!(refused(RingOptions { frame_size: Some(4100), ..RingOptions::V2 }), "ring.frame_size");
     }

@@ -43,7 +43,7 @@ fn default_ring_holds_a_backlog_of_2048_full_frames() {
 
 fn what_overflows_is_counted_exactly() {
     for ring in RINGS {
-        let ring = RingOptions { frames: 64, block_size: Some(1), ..ring };
+        let ring = RingOptions { frames: Some(64), block_size: Some(1), ..ring };
         let (cable, mut sink) = (Cable::new(), Numbers::default());
         let endpoint = attached(cable.socket(), ring);
         for round in 1..=3 {

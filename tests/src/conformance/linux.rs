@@ -114,7 +114,7 @@ impl Bench for PacketBench {
         let veth = Arc::new(DeletedAtLast(near.clone()));
         let [fd, socket] = [&near, &far].map(|end| PacketSocket::on(end).open().expect("a packet socket"));
         let kept = Kept { fd, _veth: Arc::clone(&veth) };
-        let ring = RingOptions { version: self.ring, frames: 256, ..RingOptions::default() };
+        let ring = RingOptions { version: self.ring, frames: Some(256), ..RingOptions::default() };
         let options = FdOptions { ring, ..options(self.mode, receive_len) };
         let near_io = FdIo::new(kept, &options).expect("a channel");
         (near_io, FarSocket { socket, interfaces: vec![near, far], _veth: Some(veth) })
