@@ -1,6 +1,6 @@
 //! The proven defects of the origin, by their number in the list of its faults: fdlink has none of them. All on real descriptors.
 //!
-//! Not here: 14 to 16 (virtio-net header), 17 and 19 to 21 (mapped rings), 27 (segmentation)
+//! Not here: 14 and 15 (virtio-net header on send), 17 and 19 to 21 (mapped rings), 27 (segmentation)
 //! and 36 (VLAN metadata), which belong to the tests of those features; 44 (dead fields), which has no behaviour.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -3,6 +3,7 @@
 #![cfg(feature = "smoltcp")]
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod checksums;
 mod faulty;
 mod stacks;
 mod tokens;

@@ -1,16 +1,22 @@
 //! Bad frames end nothing.
 
-use fdlink_core::{DropCause, EtherType, LinkEndpoint as _, Options};
-use fdlink_linux::DispatchMode;
+use fdlink_core::io::Offloads;
+use fdlink_core::wire::VirtioNetHdr;
+use fdlink_core::wire::vnet::ByteOrder;
+use fdlink_core::{
+    ChecksumState, DropCause, EtherType, Gso, GsoType, LinkEndpoint as _, NetworkDispatcher, Offload, Options, RxPacket,
+};
+use fdlink_linux::{DispatchMode, FdOptions, endpoint};
 use fdlink_tests::support::{
-    Cable, Collector, MODES, PAIRS, Pair, STRANGER, TEST_PROTOCOL, Trials, attach, attach_in, datagram, drain,
-    ethernet, marked, plain, seqpacket, to_own,
+    Cable, Collector, MODES, PAIRS, Pair, STRANGER, Segments, TEST_PROTOCOL, Trials, attach, attach_in, datagram,
+    drain, ethernet, in_mode, marked, plain, seqpacket, to_own,
 };
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.anywhere(defect_01_runt_and_foreign_frames_do_not_end_receiving);
     trials.in_namespaces(defect_01_foreign_frames_on_an_interface_do_not_end_receiving);
     trials.anywhere(defect_02_zero_length_datagram_does_not_end_receiving);
+    trials.anywhere(defect_16_what_a_virtio_net_header_says_is_delivered);
     trials.anywhere(defect_18_cut_frame_is_dropped_and_its_real_length_told);
     trials.in_namespaces(defect_18_cut_frame_of_an_interface_is_dropped_and_its_real_length_told);
     trials.anywhere(defect_30_packet_that_ends_behind_its_ip_header_is_delivered);
@@ -67,6 +73,33 @@ fn defect_02_zero_length_datagram_does_not_end_receiving() {
             assert_eq!(collector.wait_for(2), [&b"first"[..], b"second"], "{mode}");
             runner.stop().unwrap();
         }
+    }
+}
+
+/// A super-frame of two segments, whose checksum is still to be computed.
+fn defect_16_what_a_virtio_net_header_says_is_delivered() {
+    let header = VirtioNetHdr { flags: 1, gso_type: 1, hdr_len: 54, gso_size: 1000, csum_start: 34, csum_offset: 16 };
+    let frame = Segments::tcp(1).next(&[7; 1500], 0);
+    for mode in MODES {
+        for (fd, peer) in PAIRS.map(|pair| pair()) {
+            let offloads = Offloads::CSUM | Offloads::TSO4;
+            let endpoint = endpoint([fd], plain(), &FdOptions { offloads, ..in_mode(mode) }).unwrap();
+            endpoint.attach().unwrap();
+            peer.send(&[&header.encode::<10>(ByteOrder::Native)[..], &frame].concat());
+            let mut told = Told(Vec::new());
+            assert_eq!(drain(&endpoint, &mut told), 1);
+            let gso = Some(Gso { gso_type: GsoType::TcpV4, size: 1000, ecn: false });
+            let offload = Offload { checksum: ChecksumState::Partial { start: 20, offset: 16 }, gso };
+            assert_eq!(told.0, [(offload, frame.clone())], "{mode}");
+        }
+    }
+}
+
+struct Told(Vec<(Offload, Vec<u8>)>);
+
+impl NetworkDispatcher for Told {
+    fn deliver(&mut self, _protocol: EtherType, packet: RxPacket<'_>) {
+        self.0.push((packet.offload(), packet.frame().to_vec()));
     }
 }
 
