@@ -88,6 +88,34 @@ fn merged_packets_are_finished_too() {
     assert!(packets[0].0.gso.is_some());
 }
 
+/// Processors wake at the end of a batch.
+#[test]
+fn end_of_a_batch_is_told_whichever_way_it_went() {
+    let ways = [Options::default(), Options { gro: true, ..Options::default() }];
+    for (vnet_header_len, options) in [(0, ways[0]), (0, ways[1]), (10, ways[0]), (10, ways[1])] {
+        let frame = framed(VirtioNetHdr::default(), &completed(9)).split_off(10 - vnet_header_len);
+        let script = Script { vnet_header_len, ..Script::receiving([Ok(vec![frame])]) };
+        let endpoint = attached([&script], options);
+        let mut sparing = Sparing(0);
+        endpoint.receiver(0).unwrap().poll(&mut sparing).unwrap();
+        let rx = endpoint.counters().rx;
+        assert_eq!((sparing.0, rx.delivered, rx.dropped(DropCause::BacklogFull)), (1, 0, 1));
+    }
+}
+
+/// Gives every packet up.
+struct Sparing(usize);
+
+impl NetworkDispatcher for Sparing {
+    fn deliver(&mut self, _protocol: EtherType, _packet: RxPacket<'_>) {
+        self.0 += 1;
+    }
+
+    fn end_of_batch(&mut self) -> usize {
+        self.0
+    }
+}
+
 #[test]
 fn capability_is_announced_with_the_option_only() {
     for rx_checksum_offload in [false, true] {
