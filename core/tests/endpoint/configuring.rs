@@ -120,14 +120,9 @@ fn what_is_split_is_not_merged() {
 
 #[test]
 fn options_of_later_versions_are_rejected_by_name() {
-    let base = Options::default();
-    for (options, option, name) in
-        [(Options { save_restore: true, ..base }, UnsupportedOption::SaveRestore, "save_restore")]
-    {
-        let error = rejection(options).unwrap();
-        assert_eq!(error, ConfigError::Unsupported(option));
-        assert!(error.to_string().starts_with(name), "{error}");
-    }
+    let error = rejection(Options { save_restore: true, ..Options::default() }).unwrap();
+    assert_eq!(error, ConfigError::Unsupported(UnsupportedOption::SaveRestore));
+    assert!(error.to_string().starts_with("save_restore: "), "{error}");
 }
 
 #[test]

@@ -114,10 +114,9 @@ fn recvmmsg_on_a_tap_with_fallback_is_readv() {
 }
 
 fn options_of_later_versions() {
-    let cases = [(Options { save_restore: true, ..plain() }, UnsupportedOption::SaveRestore)];
-    for (options, option) in cases {
-        refused(options, ConfigError::Unsupported(option), &[option.name(), "not supported", "default"]);
-    }
+    let option = UnsupportedOption::SaveRestore;
+    let options = Options { save_restore: true, ..plain() };
+    refused(options, ConfigError::Unsupported(option), &[option.name(), "not supported", "default"]);
 }
 
 fn longest_packet_for_nobody_to_segment() {
