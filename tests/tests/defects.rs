@@ -1,7 +1,6 @@
 //! The proven defects of the origin, by their number in the list of its faults: fdlink has none of them. All on real descriptors.
 //!
-//! Not here: 14 to 16 (virtio-net header), 17 and 19 to 21 (mapped rings), 27 (segmentation)
-//! and 36 (VLAN metadata), which belong to the tests of those features; 44 (dead fields), which has no behaviour.
+//! Not here: 16 (what a virtio-net header tells), 17 and 19 to 21 (mapped rings) and 36 (VLAN metadata), which belong to the tests of those features; 44 (dead fields), which has no behaviour.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "defects/accounting.rs"]
@@ -26,6 +25,8 @@ mod receiving;
 mod refusing;
 #[path = "defects/scattering.rs"]
 mod scattering;
+#[path = "defects/segmenting.rs"]
+mod segmenting;
 
 use std::process::ExitCode;
 
@@ -44,5 +45,6 @@ fn main() -> ExitCode {
     accounting::add(&mut trials);
     processors::add(&mut trials);
     coalescing::add(&mut trials);
+    segmenting::add(&mut trials);
     trials.conclude()
 }
