@@ -6,6 +6,7 @@ use fdlink_core::io::ErrorKind;
 use fdlink_core::{Endpoint, LinkAddress, LinkEndpoint as _, Options, Queue};
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
 use fdlink_mock::fault::{Fault, Rates};
+use fdlink_mock::network::Wire;
 use fdlink_mock::rng::Rng;
 use smoltcp::time::Instant;
 
@@ -63,6 +64,8 @@ fn open(world: &mut World) -> ([Station; 2], Vec<[usize; 2]>) {
     let mut cables = Vec::new();
     for _ in 0..world.rng.within(1, 4) {
         let wire = world.wire();
+        // What arrives at once is no event, and would wait for the next one.
+        let wire = Wire { latency: wire.latency.max(Duration::from_micros(1)), ..wire };
         let ports = world.cable(wire, kinds, DescriptorOptions::default());
         let other_way = survivable(&mut world.rng);
         world.network.set_rates(ports[1].port(), other_way);
