@@ -16,7 +16,7 @@ use fdlink_mock::rng::Rng;
 
 use super::books::{check_drops, check_received, check_wire};
 use super::peers::{Lent, Peer};
-use super::world::World;
+use super::world::{World, check_words};
 use crate::random::{Dice, frame, judge, length, options};
 use crate::support::{OWN, PEER};
 
@@ -181,6 +181,7 @@ impl Stage<'_> {
         drop(receivers);
         for (line, queue) in lines.iter().zip(endpoint.queues()) {
             let ledger = world.network.ledger(line.near);
+            check_words(queue.counters());
             check_drops(&queue.counters(), &ledger);
             check_wire(&ledger, 0);
             if ledger.overrun > 0 {

@@ -162,6 +162,7 @@ impl Pattern {
 }
 
 const PORT: u16 = 80;
-const TIMEOUT: Duration = Duration::from_secs(100);
+/// Longer than a wrong answer stays in a neighbour cache, and some retransmissions at a minute each.
+const TIMEOUT: Duration = Duration::from_secs(300);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(400);

@@ -9,14 +9,14 @@ use fdlink_core::{
     Packet, Queue, Receiver, ReceiverError, RxPacket, State, StateError, TxStatus, WriteError,
 };
 use fdlink_mock::MockError;
-use fdlink_mock::descriptor::{Descriptor, DescriptorOptions};
+use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
 use fdlink_mock::fault::Rates;
-use fdlink_mock::network::Ledger;
+use fdlink_mock::network::{Ledger, Wire};
 use fdlink_mock::rng::Rng;
 
 use super::books::{check_received, check_sent};
 use super::peers::Peer;
-use super::world::World;
+use super::world::{World, check_words};
 use crate::random::Dice;
 use crate::support::{OWN, PEER, TEST_PROTOCOL, ethernet};
 
@@ -58,6 +58,23 @@ pub(super) fn play(world: &mut World) {
         life.step(world, &mut dice);
     }
     life.end(world);
+    check_bad_options(world);
+}
+
+/// Options that cannot work are refused by name.
+fn check_bad_options(world: &mut World) {
+    let group = Options { address: LinkAddress::BROADCAST, ..Options::default() };
+    let headless = Options { address: OWN, ethernet_header: false, ..Options::default() };
+    let (bad, expected) = match world.rng.below(5) {
+        0 => (Options { mtu: 0, ..Options::default() }, ConfigError::MtuZero),
+        1 => (Options { mtu: 1501, ..Options::default() }, ConfigError::MtuAboveFrameLimit { mtu: 1501, max: 1500 }),
+        2 => (Options { rx_budget: 0, ..Options::default() }, ConfigError::RxBudgetZero),
+        3 => (group, ConfigError::GroupAddress),
+        _ => (headless, ConfigError::AddressWithoutEthernet),
+    };
+    let [near, _] = world.cable(Wire::default(), [Kind::Tap; 2], DescriptorOptions::default());
+    assert_eq!(Endpoint::new([Queue::new(near)], bad).err(), Some(expected));
+    check_words(expected);
 }
 
 /// One queue and its other end, until it is dropped.
@@ -112,6 +129,7 @@ impl<'e> Life<'e> {
             () => Ok(()),
         };
         assert_eq!(self.endpoint.attach(), expected, "attach");
+        expected.err().into_iter().for_each(check_words);
         if expected.is_ok() {
             self.attached = true;
             for line in &mut self.lines {
@@ -137,6 +155,7 @@ impl<'e> Life<'e> {
 
     fn take_receiver(&mut self, at: usize) {
         let taken = self.endpoint.receiver(at);
+        taken.as_ref().err().into_iter().for_each(check_words);
         match (taken, self.attached, self.receivers[at].is_some()) {
             (Ok(receiver), true, false) => self.receivers[at] = Some(receiver),
             (Err(ReceiverError::NotAttached), false, _) | (Err(ReceiverError::Taken), true, true) => {}
@@ -206,6 +225,7 @@ impl<'e> Life<'e> {
         let packet = |_| Packet::new(EtherType::IPV4, &parts).to(PEER).with_hash(dice.number() as u32);
         let mut packets: Vec<_> = (0..5).map(packet).collect();
         let written = self.endpoint.write_packets(&mut packets);
+        written.err().into_iter().for_each(check_words);
         let tried = packets.iter().any(|packet| packet.status() != TxStatus::Pending);
         match written {
             Ok(_) => assert!(self.attached, "written while detached"),
@@ -225,6 +245,7 @@ impl<'e> Life<'e> {
             _ => Ok(()),
         };
         assert_eq!(self.endpoint.set_mtu(mtu), expected);
+        expected.err().into_iter().for_each(check_words);
         assert!(expected.is_err() || self.endpoint.mtu() == mtu);
         assert_eq!(self.endpoint.set_link_address(LinkAddress::BROADCAST), Err(ConfigError::GroupAddress));
         if self.options.ethernet_header {

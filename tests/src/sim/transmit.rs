@@ -11,7 +11,7 @@ use fdlink_mock::rng::Rng;
 
 use super::books::{check_policy, check_sent};
 use super::peers::Peer;
-use super::world::World;
+use super::world::{World, check_words};
 use crate::random::{Dice, Draft};
 use crate::support::OWN;
 
@@ -167,6 +167,9 @@ fn note(world: &mut World, written: Written) {
 /// What is unfit is refused as such; an error that may pass refuses only where the policy says so.
 fn check_packets(drafts: &[Draft], packets: &[Packet<'_>], options: &Options) {
     for (draft, packet) in drafts.iter().zip(packets) {
+        if let TxStatus::Refused(refusal) = packet.status() {
+            check_words(refusal);
+        }
         match (draft.unfit(options), packet.status()) {
             (Some(reason), status) => assert_eq!(status, TxStatus::Refused(reason)),
             (None, TxStatus::Refused(Refusal::Io(kind))) if kind.is_transient() => {
@@ -192,6 +195,7 @@ fn check_books(world: &mut World, sender: &Sender, peers: &[Peer], options: &Opt
     for (queue, peer) in sender.queues().iter().zip(peers) {
         let ledger = world.network.ledger(peer.port - 1);
         let counters = queue.counters();
+        check_words(counters);
         check_sent(&counters, &ledger);
         check_policy(&counters, &ledger, options.tx_policy);
         for cause in RefusalCause::ALL.into_iter().filter(|cause| counters.tx.refused(*cause) > 0) {

@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::time::Duration;
 
 use fdlink_core::{Options, TxPolicy, WakePolicy};
@@ -98,6 +99,12 @@ impl World {
         let event = self.network.next_event().filter(|_| self.rng.one_in(2));
         self.network.clock().advance_to(event.unwrap_or(self.now() + while_));
     }
+}
+
+/// An error says what is wrong in words.
+pub(super) fn check_words(error: impl Display) {
+    let words = error.to_string();
+    assert!(words.contains(' '), "{words:?} is no sentence");
 }
 
 const fn kind_name(kind: Kind) -> &'static str {
