@@ -50,11 +50,7 @@ impl Checksum {
     /// RFC 768, RFC 8200 section 8.1). The destination is that of the IP header, also where a routing header names another.
     #[inline]
     pub fn add_pseudo_header(&mut self, packet: &[u8], layers: &Layers, transport_len: u32) {
-        let addresses = match layers.version {
-            IpVersion::V4 => layers.network + 12..layers.network + 20,
-            IpVersion::V6 => layers.network + 8..layers.network + 40,
-        };
-        self.words += sum_of_words(packet.get(addresses).unwrap_or_default());
+        self.words += sum_of_words(packet.get(layers.addresses()).unwrap_or_default());
         self.add_word(layers.protocol.number().into());
         self.add_length(transport_len);
     }
@@ -159,6 +155,19 @@ fn transport_bytes<'p>(packet: &'p [u8], layers: &Layers) -> Option<&'p [u8]> {
         TransportProtocol::Tcp => Some(transport),
         TransportProtocol::Udp => transport.get(..be16(transport, 4)?.into()),
     }
+}
+
+/// The sum of a few words, in their byte order.
+#[inline]
+pub(crate) const fn sum_of<const N: usize>(words: [u16; N]) -> u16 {
+    let mut sum = 0;
+    let mut rest = words.as_slice();
+    while let [word, others @ ..] = rest {
+        sum += *word as u32;
+        rest = others;
+    }
+    let sum = (sum >> 16) + (sum & 0xffff);
+    ((sum >> 16) + (sum & 0xffff)) as u16
 }
 
 /// The sum of the words of `bytes`, as the machine reads them; a last byte without a second counts as if that were 0.

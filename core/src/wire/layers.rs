@@ -1,5 +1,7 @@
 //! Where the headers of a TCP or UDP packet lie.
 
+use core::ops::Range;
+
 use super::EtherType;
 use super::ethernet::{HEADER_LEN, VLAN_TAG_LEN};
 
@@ -127,6 +129,42 @@ impl Layers {
             at += (usize::from(bytes.get(at + 1).copied().unwrap_or(0)) + 1) * 8;
         }
         self.version == IpVersion::V6 && at < self.transport
+    }
+
+    /// True if there are neither IPv4 options nor IPv6 extension headers.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        let extensions = self.extensions();
+        extensions.start >= extensions.end
+    }
+
+    /// The addresses in the IP header.
+    #[inline]
+    pub(crate) const fn addresses(&self) -> Range<usize> {
+        match self.version {
+            IpVersion::V4 => self.network + 12..self.network + IPV4_HEADER_LEN,
+            IpVersion::V6 => self.network + 8..self.network + IPV6_HEADER_LEN,
+        }
+    }
+
+    /// IPv4 options, IPv6 extension headers.
+    #[inline]
+    pub(crate) const fn extensions(&self) -> Range<usize> {
+        let header_len = match self.version {
+            IpVersion::V4 => IPV4_HEADER_LEN,
+            IpVersion::V6 => IPV6_HEADER_LEN,
+        };
+        self.network + header_len..self.transport
+    }
+
+    /// TCP options.
+    #[inline]
+    pub(crate) const fn options(&self) -> Range<usize> {
+        let header_len = match self.protocol {
+            TransportProtocol::Tcp => TCP_HEADER_LEN,
+            TransportProtocol::Udp => UDP_HEADER_LEN,
+        };
+        self.transport + header_len..self.payload
     }
 
     fn of_ip(bytes: &[u8], network: usize, version: IpVersion) -> Option<Self> {

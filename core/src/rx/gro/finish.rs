@@ -1,4 +1,5 @@
 use super::segment::Segment;
+use super::verify::pseudo_header;
 use crate::offload::{ChecksumState, Gso, GsoType, Offload};
 use crate::packet::RxPacket;
 use crate::wire::layers::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpVersion, TransportProtocol};
@@ -12,19 +13,19 @@ pub(super) fn finish(packet: &mut RxPacket<'_>, segment: &Segment, len: usize, f
     let start = layers.transport - packet.link_header().len();
     packet.trim(*end, layers.network + len);
     packet.set_offload(Offload {
-        checksum: ChecksumState::Partial { start: field(start), offset: segment.checksum_offset() },
+        checksum: ChecksumState::Partial { start: field(start), offset: layers.protocol.checksum_offset() },
         gso: Some(Gso { gso_type: gso_type(layers), size: field(segment.payload_len()), ecn: false }),
     });
     let frame = packet.frame_mut();
     let transport_len = len - (layers.transport - layers.network);
-    let sum = segment.pseudo_header(frame, len).sum();
+    let sum = pseudo_header(frame, layers, len).sum();
     write_network(frame.get_mut(layers.network..).unwrap_or_default(), layers.version, len);
     let transport = frame.get_mut(layers.transport..).unwrap_or_default();
     match layers.protocol {
         TransportProtocol::Tcp => transport.iter_mut().skip(13).take(1).for_each(|byte| *byte |= flags),
         TransportProtocol::Udp => put(transport, 4, field(transport_len).to_be_bytes()),
     }
-    put(transport, segment.checksum_offset().into(), sum.to_be_bytes());
+    put(transport, layers.protocol.checksum_offset().into(), sum.to_be_bytes());
 }
 
 fn write_network(header: &mut [u8], version: IpVersion, len: usize) {

@@ -29,15 +29,19 @@
 
 mod finish;
 mod flow;
+mod head;
+mod like;
 mod run;
 mod segment;
+mod verify;
 
 use crate::dispatcher::NetworkDispatcher;
 use crate::packet::RxPacket;
 use crate::wire::EtherType;
 use flow::Related;
+use head::Next;
 use run::Run;
-use segment::Segment;
+use segment::{Segment, is_single};
 
 /// Merges successive segments of TCP and UDP flows.
 ///
@@ -66,12 +70,12 @@ impl<'b> Coalescer<'b> {
     pub fn take<D: NetworkDispatcher + ?Sized>(
         &mut self,
         protocol: EtherType,
-        mut packet: RxPacket<'b>,
+        packet: RxPacket<'b>,
         dispatcher: &mut D,
     ) {
-        match Segment::parse(&mut packet) {
-            Some(segment) => self.coalesce(protocol, packet, segment, dispatcher),
-            None => self.pass(protocol, packet, dispatcher),
+        match self.next(&packet) {
+            Some((run, next)) => run.append(&next, packet, dispatcher),
+            None => self.take_first(protocol, packet, dispatcher),
         }
     }
 
@@ -82,21 +86,28 @@ impl<'b> Coalescer<'b> {
         }
     }
 
+    /// The run that a packet continues, and what it adds.
     #[inline]
-    fn coalesce<D: NetworkDispatcher + ?Sized>(
+    fn next(&mut self, packet: &RxPacket<'b>) -> Option<(&mut Run<'b>, Next)> {
+        if !is_single(packet) {
+            return None;
+        }
+        self.runs.iter_mut().find_map(|run| run.next(packet).map(|next| (run, next)))
+    }
+
+    /// Takes a packet that continues no run.
+    fn take_first<D: NetworkDispatcher + ?Sized>(
         &mut self,
         protocol: EtherType,
-        packet: RxPacket<'b>,
-        segment: Segment,
+        mut packet: RxPacket<'b>,
         dispatcher: &mut D,
     ) {
-        let Some(run) = self.runs.iter_mut().find(|run| run.is_of_flow(&segment, &packet)) else {
-            return self.begin(protocol, packet, segment, dispatcher);
+        let Some(segment) = Segment::parse(&mut packet) else {
+            return self.pass(protocol, packet, dispatcher);
         };
-        if run.fits(&segment, &packet) {
-            return run.append(&segment, packet, dispatcher);
+        if let Some(run) = self.runs.iter_mut().find(|run| run.is_of_flow(&segment, &packet)) {
+            run.close(dispatcher);
         }
-        run.close(dispatcher);
         self.begin(protocol, packet, segment, dispatcher);
     }
 
