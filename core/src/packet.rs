@@ -180,6 +180,19 @@ impl<'p> Packet<'p> {
         self.segments_sent.set(self.segments_sent.get() + 1);
     }
 
+    /// How far it has come, for a packet of the same bytes to go on from.
+    #[cfg(feature = "smoltcp")]
+    pub(crate) const fn progress(&self) -> TxProgress {
+        TxProgress { segments_sent: self.segments_sent.get(), without: self.without.get() }
+    }
+
+    #[cfg(feature = "smoltcp")]
+    pub(crate) fn with_progress(self, progress: TxProgress) -> Self {
+        self.segments_sent.set(progress.segments_sent);
+        self.without.set(progress.without);
+        self
+    }
+
     pub(crate) fn do_without(&self, offloads: Offloads) {
         self.without.set(offloads);
     }
@@ -221,6 +234,14 @@ impl<'p> Packet<'p> {
     pub(crate) fn set_header(&mut self, header: &EthernetHeader) {
         header.emit(self.link_header.insert([0; HEADER_LEN]));
     }
+}
+
+/// How far a pending packet has come.
+#[cfg(feature = "smoltcp")]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TxProgress {
+    segments_sent: u32,
+    without: Offloads,
 }
 
 /// What became of a packet that was handed to [`write_packets`](crate::LinkEndpoint::write_packets).

@@ -49,6 +49,7 @@ mod egress;
 mod ingress;
 
 use core::fmt;
+use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use ::smoltcp::phy::{self, Checksum, ChecksumCapabilities, DeviceCapabilities, Medium};
@@ -60,7 +61,7 @@ pub use ingress::RxToken;
 
 use crate::counters::Counters;
 use crate::dispatcher::LinkEvent;
-use crate::endpoint::{Endpoint, LinkEndpoint as _, Queue};
+use crate::endpoint::{Capabilities, Endpoint, LinkEndpoint as _, Queue};
 use crate::error::ReceiverError;
 use crate::io::{RawIo, Wake};
 use crate::packet::Refusal;
@@ -180,7 +181,7 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> phy::Device for Devic
         if self.ingress.ended.is_some() || !self.ingress.has_frame() {
             return None;
         }
-        Some((RxToken(&mut self.ingress), TxToken(&mut self.egress)))
+        Some((RxToken(&mut self.ingress), TxToken { egress: &mut self.egress, gso_size: None }))
     }
 
     /// A token if the transmit buffer is free.
@@ -188,16 +189,24 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> phy::Device for Devic
         if self.ingress.ended.is_some() || !self.egress.flush() {
             return None;
         }
-        Some(TxToken(&mut self.egress))
+        Some(TxToken { egress: &mut self.egress, gso_size: None })
     }
 
-    /// The medium follows [`Options::ethernet_header`](crate::Options::ethernet_header); the length includes the link header; smoltcp computes
-    /// every checksum, and verifies those that the [device](self#checksums) does not.
+    /// The medium follows [`Options::ethernet_header`](crate::Options::ethernet_header); the length includes the link header. smoltcp computes the
+    /// checksums of TCP and UDP unless [`Options::tx_checksum_offload`](crate::Options::tx_checksum_offload) is on, verifies those that the
+    /// [device](self#checksums) does not, and makes super-frames of TCP over IPv4 where it leaves checksums alone, the endpoint takes them
+    /// ([`Options::gso`](crate::Options::gso)) and `N` has room for them.
     fn capabilities(&self) -> DeviceCapabilities {
+        let endpoint = self.egress.endpoint;
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = medium(self.egress.endpoint);
+        capabilities.medium = medium(endpoint);
         capabilities.max_transmission_unit = self.max_frame_len;
-        capabilities.checksum = checksum_capabilities(self.ingress.verifies_checksums(), false);
+        let completed = endpoint.capabilities().contains(Capabilities::TX_CHECKSUM_OFFLOAD);
+        capabilities.checksum = checksum_capabilities(self.ingress.verifies_checksums(), completed);
+        if completed {
+            capabilities.segmentation.tcpv4 =
+                longest_super_frame(endpoint, N).filter(|len| len.get() > self.max_frame_len);
+        }
         capabilities
     }
 }
@@ -213,6 +222,17 @@ fn checksum_capabilities(verified: bool, completed: bool) -> ChecksumCapabilitie
     let mut capabilities = ChecksumCapabilities::default();
     (capabilities.tcp, capabilities.udp) = (transport(), transport());
     capabilities
+}
+
+/// In bytes, link header included; beyond 65,535 bytes of packet smoltcp would write a length of 0.
+fn longest_super_frame<IO: RawIo, Q: AsRef<[Queue<IO>]>>(
+    endpoint: &Endpoint<IO, Q>,
+    room: usize,
+) -> Option<NonZeroUsize> {
+    match endpoint.gso_max_size() {
+        0 => None,
+        size => NonZeroUsize::new((endpoint.max_header_length() + size.min(MAX_MTU) as usize).min(room)),
+    }
 }
 
 fn medium<IO: RawIo, Q: AsRef<[Queue<IO>]>>(endpoint: &Endpoint<IO, Q>) -> Medium {

@@ -97,7 +97,8 @@ fn end_of_a_batch_is_told_whichever_way_it_went() {
     let ways = [Options::default(), Options { gro: true, ..Options::default() }];
     for (vnet_header_len, options) in [(0, ways[0]), (0, ways[1]), (10, ways[0]), (10, ways[1])] {
         let frame = framed(VirtioNetHdr::default(), &completed(9)).split_off(10 - vnet_header_len);
-        let script = Script { vnet: Cell::new((vnet_header_len, Offloads::all())), ..Script::receiving([Ok(vec![frame])]) };
+        let script =
+            Script { vnet: Cell::new((vnet_header_len, Offloads::all())), ..Script::receiving([Ok(vec![frame])]) };
         let endpoint = attached([&script], options);
         let mut sparing = Sparing(0);
         endpoint.receiver(0).unwrap().poll(&mut sparing).unwrap();
