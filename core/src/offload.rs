@@ -51,7 +51,8 @@ pub enum ChecksumState {
     /// It is still to be computed, over everything from `start` to the end of the packet; its field holds the sum of the
     /// pseudo-header (`CHECKSUM_PARTIAL`, `VIRTIO_NET_HDR_F_NEEDS_CSUM`). The packet never crossed a wire, so there is nothing to verify.
     Partial {
-        /// Where the sum begins: bytes from the start of the network header, usually those of the network header.
+        /// Where the sum begins: bytes from the end of the link header, usually those of the network header. VLAN tags in a frame do not belong
+        /// to the Ethernet header, so that they count.
         start: u16,
         /// Where the field is: bytes from `start`; 16 for TCP, 6 for UDP.
         offset: u16,

@@ -184,8 +184,9 @@ impl<'p> Packet<'p> {
         self.without.set(offloads);
     }
 
+    /// What was begun in segments is ended so.
     pub(crate) fn is_for_software(&self) -> bool {
-        !self.without.get().is_empty()
+        !self.without.get().is_empty() || self.segments_sent() > 0
     }
 
     /// What it was sent without.

@@ -59,10 +59,13 @@ impl<IO: RawIo> Queue<IO> {
         self.limits.offloads - Offloads::from_bits_truncate(self.lost.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn lose(&self, offloads: Offloads) {
-        if !offloads.is_empty() {
-            self.lost.fetch_or(offloads.bits(), Ordering::Relaxed);
+    /// Returns those that were there until now.
+    pub(crate) fn lose(&self, offloads: Offloads) -> Offloads {
+        if offloads.is_empty() {
+            return offloads;
         }
+        let before = Offloads::from_bits_truncate(self.lost.fetch_or(offloads.bits(), Ordering::Relaxed));
+        self.limits.offloads & offloads - before
     }
 
     /// True if the system leaves out frames that the endpoint does not take, uncounted; false where the endpoint drops and counts them itself,

@@ -5,40 +5,53 @@ use crate::io::{ErrorKind, Offloads};
 use crate::offload::{ChecksumState, Gso, GsoType, Offload};
 use crate::wire::Layers;
 use crate::wire::layers::IpVersion;
-use crate::wire::vnet::UDP_MAX_SEGMENTS;
+use crate::wire::vnet::{GSO_BY_FRAGS, UDP_MAX_SEGMENTS};
 
-/// The capabilities that a packet needs to leave as it is; empty where nothing is left to do to it.
-pub(super) fn needs(offload: Offload, layers: Option<&Layers>) -> Offloads {
-    let checksum = match offload.checksum {
-        ChecksumState::Partial { .. } => Offloads::CSUM,
-        _ => Offloads::empty(),
-    };
-    let version = layers.map(|layers| layers.version);
-    checksum
-        | match offload.gso.map(|gso| gso.gso_type) {
-            None => Offloads::empty(),
-            Some(GsoType::TcpV4) => Offloads::TSO4,
-            Some(GsoType::TcpV6) => Offloads::TSO6,
-            Some(GsoType::UdpL4) if version == Some(IpVersion::V6) => Offloads::USO6,
-            Some(GsoType::UdpL4) => Offloads::USO4,
-        }
+/// A packet by what is left to do to it.
+pub(super) struct Request {
+    pub(super) offload: Offload,
+    pub(super) layers: Option<Layers>,
+    /// Bytes of link header in front of the packet.
+    pub(super) network: usize,
+    /// Bytes of transport payload.
+    pub(super) payload_len: usize,
 }
 
-/// Whether a packet is left to the system that can do `granted`. `payload_len` is that of the transport.
-pub(super) fn is_for_host(
-    offload: Offload,
-    needs: Offloads,
-    granted: Offloads,
-    gso: GsoSupport,
-    payload_len: usize,
-) -> bool {
-    granted.contains(needs)
-        && offload.gso.is_none_or(|given| gso == GsoSupport::Host && !is_too_many(given, payload_len))
-}
+impl Request {
+    /// The capabilities that the packet needs to leave as it is; empty where nothing is left to do to it.
+    pub(super) fn needs(&self) -> Offloads {
+        let checksum = if self.is_partial() { Offloads::CSUM } else { Offloads::empty() };
+        let version = self.layers.map(|layers| layers.version);
+        checksum
+            | match self.offload.gso.map(|gso| gso.gso_type) {
+                None => Offloads::empty(),
+                Some(GsoType::TcpV4) => Offloads::TSO4,
+                Some(GsoType::TcpV6) => Offloads::TSO6,
+                Some(GsoType::UdpL4) if version == Some(IpVersion::V6) => Offloads::USO6,
+                Some(GsoType::UdpL4) => Offloads::USO4,
+            }
+    }
 
-/// The kernel refuses it for its number of segments, which says nothing about what it can do.
-fn is_too_many(gso: Gso, payload_len: usize) -> bool {
-    gso.gso_type == GsoType::UdpL4 && payload_len > UDP_MAX_SEGMENTS * usize::from(gso.size)
+    /// Whether the packet is left to the system that can do `granted`.
+    pub(super) fn is_for_host(&self, granted: Offloads, gso: GsoSupport) -> bool {
+        granted.contains(self.needs())
+            && self.offload.gso.is_none_or(|given| gso == GsoSupport::Host && self.can_be_cut_by_host(given))
+    }
+
+    /// What the system may lose without a word, or refuse for what it is, says nothing about what the system can do. Segmentation goes
+    /// with a partial checksum (VIRTIO 1.3, section 5.1.6.2.1): a receiver that takes super-frames whole would verify any other.
+    fn can_be_cut_by_host(&self, gso: Gso) -> bool {
+        let is_too_many = gso.gso_type == GsoType::UdpL4 && self.payload_len > UDP_MAX_SEGMENTS * usize::from(gso.size);
+        let fits = self.layers.is_some_and(|layers| {
+            let transport = layers.transport.saturating_sub(self.network);
+            gso.gso_type.fits(&layers) && gso.gso_type.agrees(self.offload.checksum, transport)
+        });
+        self.is_partial() && fits && !is_too_many && !matches!(gso.size, 0 | GSO_BY_FRAGS)
+    }
+
+    const fn is_partial(&self) -> bool {
+        matches!(self.offload.checksum, ChecksumState::Partial { .. })
+    }
 }
 
 /// What is lost when a frame that needed `needs` was refused and went without: the kind of segmentation, or everything where it was the

@@ -5,7 +5,7 @@ use core::ops::Range;
 use heapless::Vec;
 
 use super::batch::{Account, Due, Sent};
-use super::downgrade::{is_for_host, lost, may_be_owed_to_offload, needs};
+use super::downgrade::{Request, lost, may_be_owed_to_offload};
 use super::gso::{self, Splitter, payload_slices};
 use crate::endpoint::{GsoSupport, Queue};
 use crate::io::{ErrorKind, Offloads, RawIo, TxFrame};
@@ -37,6 +37,8 @@ pub(super) struct Terms {
 ///         │ zero    ││ link, IP, TCP    │   │ payload   │ … one for each segment
 ///         └─────────┘└──────────────────┘   └───────────┘
 /// ```
+///
+/// About 12 KiB, and with the slices and frames that are made of it 18 KiB: what a call to write packets takes of the stack. A stack of 64 KiB is enough.
 pub(super) struct Offloaded<'p, 'd> {
     terms: Terms,
     units: Vec<Unit<'p, 'd>, MAX_FRAMES>,
@@ -74,10 +76,13 @@ impl<'p, 'd> Offloaded<'p, 'd> {
         self.terms.granted = queue.offloads();
         let mut refused = 0;
         for packet in due.clone() {
+            let (units, slices) = (self.units.len(), self.slices);
             match self.add(packet) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(refusal) => {
+                    self.units.truncate(units);
+                    self.slices = slices;
                     queue.counters.add_refusal(refusal);
                     packet.set_status(TxStatus::Refused(refusal));
                     refused += 1;
@@ -123,19 +128,20 @@ impl<'p, 'd> Offloaded<'p, 'd> {
         if offload.is_none() {
             return Ok(self.add_whole(packet, Offload::NONE, Offloads::empty(), 0));
         }
-        let layers = gso::layers(packet.link_header(), packet.parts(), self.terms.network);
+        let Terms { network, granted, .. } = self.terms;
+        let layers = gso::layers(packet.link_header(), packet.parts(), network);
         let headers_len = layers.map_or(0, |layers| layers.payload);
         let payload_len = (packet.len as usize).saturating_sub(headers_len);
-        let offload = offload.for_payload(payload_len);
         if let Some(gso) = offload.gso
-            && headers_len.saturating_sub(self.terms.network) + usize::from(gso.size) > self.terms.mtu
+            && headers_len.saturating_sub(network) + payload_len.min(gso.size.into()) > self.terms.mtu
         {
             return Err(Refusal::ExceedsMtu);
         }
-        let needs = needs(offload, layers.as_ref());
-        let granted = if self.terms.vnet_header_len > 0 { self.terms.granted } else { Offloads::empty() };
-        if !packet.is_for_software() && is_for_host(offload, needs, granted, self.terms.gso, payload_len) {
-            return Ok(self.add_whole(packet, offload, needs, headers_len));
+        let offload = offload.for_payload(payload_len);
+        let request = Request { offload, layers, network, payload_len };
+        let granted = if self.terms.vnet_header_len > 0 { granted } else { Offloads::empty() };
+        if !packet.is_for_software() && request.is_for_host(granted, self.terms.gso) {
+            return Ok(self.add_whole(packet, offload, request.needs(), headers_len));
         }
         self.add_segments(packet, offload)
     }
@@ -241,7 +247,7 @@ fn for_sending(offload: Offload) -> Offload {
     }
 }
 
-/// Enough for a TCP super-frame of 64 KiB in segments of 1,448 bytes. About 12 KiB of stack.
+/// Enough for a TCP super-frame of 64 KiB in segments of 1,448 bytes.
 const MAX_FRAMES: usize = 47;
 /// Pieces of segments, headers included: two for each and room for parts that end within one.
 const MAX_SLICES: usize = 4 * MAX_FRAMES;

@@ -159,8 +159,7 @@ fn write_offloaded<IO: RawIo>(
             return;
         }
         let sent = batch.with_frames(|frames, progress| sender.send(queue, frames, progress));
-        queue.lose(batch.lost);
-        written.offloads_lost |= batch.lost;
+        written.offloads_lost |= queue.lose(batch.lost);
         if written.add(sent).is_break() {
             return;
         }

@@ -250,7 +250,7 @@ pub const GSO_ECN: u8 = 0x80;
 pub const UDP_MAX_SEGMENTS: usize = 128;
 
 /// Not a size (`linux/skbuff.h`).
-const GSO_BY_FRAGS: u16 = 0xffff;
+pub(crate) const GSO_BY_FRAGS: u16 = 0xffff;
 
 #[cfg(test)]
 mod tests {

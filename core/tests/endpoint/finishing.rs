@@ -1,6 +1,7 @@
 //! What is left to do to received packets: done as the options say, or dropped and counted.
 
 use fdlink_core::counters::RxCounters;
+use fdlink_core::io::Offloads;
 use fdlink_core::wire::checksum::is_transport_valid;
 use fdlink_core::wire::vnet::ByteOrder;
 use fdlink_core::wire::{Layers, VirtioNetHdr};
@@ -94,7 +95,7 @@ fn end_of_a_batch_is_told_whichever_way_it_went() {
     let ways = [Options::default(), Options { gro: true, ..Options::default() }];
     for (vnet_header_len, options) in [(0, ways[0]), (0, ways[1]), (10, ways[0]), (10, ways[1])] {
         let frame = framed(VirtioNetHdr::default(), &completed(9)).split_off(10 - vnet_header_len);
-        let script = Script { vnet_header_len, ..Script::receiving([Ok(vec![frame])]) };
+        let script = Script::receiving([Ok(vec![frame])]).with_vnet(vnet_header_len, Offloads::all());
         let endpoint = attached([&script], options);
         let mut sparing = Sparing(0);
         endpoint.receiver(0).unwrap().poll(&mut sparing).unwrap();
@@ -182,7 +183,7 @@ fn received_behind(
     options: Options,
     frames: Vec<Vec<u8>>,
 ) -> (Vec<(Offload, Vec<u8>)>, RxCounters) {
-    let script = Script { vnet_header_len, ..Script::receiving([Ok(frames)]) };
+    let script = Script::receiving([Ok(frames)]).with_vnet(vnet_header_len, Offloads::all());
     let endpoint = attached([&script], Options { mtu: 1000, ..options });
     let mut kept = Kept(Vec::new());
     endpoint.receiver(0).unwrap().poll(&mut kept).unwrap();

@@ -19,10 +19,12 @@ pub(crate) struct Script {
     pub(crate) waits: RefCell<VecDeque<Result<Wake, ErrorKind>>>,
     /// One for each `poll`.
     pub(crate) polls: RefCell<VecDeque<Result<Vec<Vec<u8>>, ErrorKind>>>,
+    /// Bytes of virtio-net header, and what the channel does for frames that have one.
+    pub(crate) vnet: Cell<(usize, Offloads)>,
+    /// Why the channel does not take a frame, whatever the answers say.
+    pub(crate) refuses: Cell<Option<Refuses>>,
     /// Frames that left.
     pub(crate) sent: RefCell<Vec<Vec<u8>>>,
-    /// Bytes of virtio-net header in front of each frame.
-    pub(crate) vnet_header_len: usize,
     /// Calls of `send`.
     pub(crate) calls: Cell<usize>,
     /// Calls of `wait` for room, with what had been refused.
@@ -43,11 +45,26 @@ impl Script {
         Self { polls: RefCell::new(answers.into_iter().collect()), ..Self::default() }
     }
 
+    /// A channel whose frames have a virtio-net header of `len` bytes.
+    pub(crate) fn with_vnet(self, len: usize, offloads: Offloads) -> Self {
+        self.vnet.set((len, offloads));
+        self
+    }
+
+    /// A channel that never takes what `refuses` finds a fault with.
+    pub(crate) fn refusing(self, refuses: Refuses) -> Self {
+        self.refuses.set(Some(refuses));
+        self
+    }
+
     /// What left so far, without link headers.
     pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
         self.sent.borrow().clone()
     }
 }
+
+/// What a channel finds wrong with a frame.
+pub(crate) type Refuses = fn(&[u8]) -> Option<ErrorKind>;
 
 /// An attached endpoint without link header over these scripts, one queue each.
 pub(crate) fn attached<'s>(
@@ -70,8 +87,8 @@ impl<'s> RawIo for Scripted<'s> {
     type Stop = Self;
 
     fn limits(&self) -> Limits {
-        let limits = Limits::new(1514).with_frames_per_send(64);
-        limits.with_vnet_header(self.0.vnet_header_len, Offloads::all())
+        let (vnet_header_len, offloads) = self.0.vnet.get();
+        Limits::new(1514 + vnet_header_len).with_frames_per_send(64).with_vnet_header(vnet_header_len, offloads)
     }
 
     fn split(self) -> Channel<Self, Self, Self> {
@@ -86,8 +103,14 @@ impl TxQueue for Scripted<'_> {
         self.0.calls.set(self.0.calls.get() + 1);
         let answer = self.0.sends.borrow_mut().pop_front().unwrap_or(Ok(usize::MAX));
         let n = answer.map_err(MockError::new)?.min(frames.len());
-        let bytes = frames[..n].iter().map(|frame| frame.slices().collect::<Vec<_>>().concat());
-        self.0.sent.borrow_mut().extend(bytes);
+        for (at, frame) in frames[..n].iter().enumerate() {
+            let bytes = frame.slices().collect::<Vec<_>>().concat();
+            match self.0.refuses.get().and_then(|refuses| refuses(&bytes)) {
+                Some(kind) if at == 0 => return Err(MockError::new(kind)),
+                Some(_) => return Ok(at),
+                None => self.0.sent.borrow_mut().push(bytes),
+            }
+        }
         Ok(n)
     }
 
