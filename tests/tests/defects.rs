@@ -1,7 +1,7 @@
 //! The proven defects of the origin, by their number in the list of its faults: fdlink has none of them. All on real descriptors.
 //!
-//! Not here: 14 and 15 (virtio-net header on send), 17 and 19 to 21 (mapped rings), 27 (segmentation)
-//! and 36 (VLAN metadata), which belong to the tests of those features; 44 (dead fields), which has no behaviour.
+//! Not here: 17 and 19 to 21 (mapped rings) and 36 (VLAN metadata), which belong to the tests of those features; 44 (dead fields), which has no
+//! behaviour.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "defects/accounting.rs"]
@@ -26,6 +26,8 @@ mod receiving;
 mod refusing;
 #[path = "defects/scattering.rs"]
 mod scattering;
+#[path = "defects/segmenting.rs"]
+mod segmenting;
 
 use std::process::ExitCode;
 
@@ -44,5 +46,6 @@ fn main() -> ExitCode {
     accounting::add(&mut trials);
     processors::add(&mut trials);
     coalescing::add(&mut trials);
+    segmenting::add(&mut trials);
     trials.conclude()
 }

@@ -5,6 +5,8 @@
 //! - The origin's own address is `11:22:33:44:55:66`, whose group bit is set. No station can have it, so fdlink refuses it, and these tests
 //!   use [`OWN`](fdlink_tests::support::OWN).
 //! - The origin writes a packet without a byte in `TestPreserveSrcAddress`. fdlink refuses such packets, so here it has one byte.
+//! - The origin's packets for segmentation are noise. fdlink refuses what nobody could cut, so here they have headers of IPv6 and TCP.
+//! - Where there is no Ethernet header, a checksum starts 14 bytes earlier than the origin says (defect 14).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "origin/buffers.rs"]
