@@ -22,9 +22,11 @@ pub(crate) fn receive_error(kind: FdKind, fd: BorrowedFd<'_>, errno: Errno) -> E
 }
 
 /// What a failed send means. What is not known to end the channel refuses one frame only.
-pub(crate) fn send_error(kind: FdKind, fd: BorrowedFd<'_>, errno: Errno) -> ErrorKind {
+pub(crate) fn send_error(kind: FdKind, has_vnet_header: bool, fd: BorrowedFd<'_>, errno: Errno) -> ErrorKind {
     match errno {
         Errno::AGAIN => ErrorKind::WouldBlock,
+        // Said where the frame is there, but cannot be cut (`__dev_queue_xmit`); without room for the frame it is ENOBUFS.
+        Errno::NOMEM if kind == FdKind::Packet && has_vnet_header => ErrorKind::OffloadRejected,
         Errno::NOBUFS | Errno::NOMEM => ErrorKind::NoBuffers,
         Errno::NXIO if kind == FdKind::Packet && is_deleted(fd) => ErrorKind::Closed,
         Errno::NETDOWN | Errno::NXIO => ErrorKind::LinkDown,

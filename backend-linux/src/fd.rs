@@ -41,6 +41,7 @@ impl<F: AsFd> FdIo<F> {
         let mode = choose_mode(&probe, options)?;
         let mut fd = Fd::new(fd, kind)?;
         let vnet = Vnet::negotiate(&mut fd, &probe, options)?;
+        fd.has_vnet_header = vnet.header_len > 0;
         let frame_len = vnet.header_len
             + options.max_frame_len.unwrap_or(vnet::usual_frame_len(vnet.granted, FdOptions::DEFAULT_FRAME_LEN));
         if frame_len == 0 || frame_len > MAX_FRAME_LEN {
@@ -122,6 +123,7 @@ pub(crate) struct Fd<F: AsFd> {
     fd: F,
     pub(crate) kind: FdKind,
     was_blocking: bool,
+    pub(crate) has_vnet_header: bool,
     /// The virtio-net header of this packet socket is our doing.
     pub(crate) has_new_vnet_header: bool,
 }
@@ -133,7 +135,7 @@ impl<F: AsFd> Fd<F> {
         if was_blocking {
             fcntl_setfl(&fd, flags | OFlags::NONBLOCK).map_err(SetupError::system("fcntl F_SETFL"))?;
         }
-        Ok(Self { fd, kind, was_blocking, has_new_vnet_header: false })
+        Ok(Self { fd, kind, was_blocking, has_vnet_header: false, has_new_vnet_header: false })
     }
 }
 

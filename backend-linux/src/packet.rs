@@ -54,6 +54,9 @@ impl PacketSocket {
     }
 
     /// Receives this protocol only; by default all (`ETH_P_ALL`). `EtherType(0)` receives nothing: a socket to send with.
+    ///
+    /// To the kernel, what a socket of one protocol sends is of that protocol too. It does not cut super-frames then that are of another, or in
+    /// a VLAN; an endpoint notices, and cuts them itself from then on.
     pub fn protocol(mut self, protocol: EtherType) -> Self {
         self.protocol = protocol;
         self

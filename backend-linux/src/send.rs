@@ -165,7 +165,7 @@ impl<F: AsFd> FdTx<F> {
 
     #[cold]
     fn error(&self, call: &'static str, errno: Errno) -> FdError {
-        FdError::new(call, errno, send_error(self.fd.kind, self.fd(), errno))
+        FdError::new(call, errno, send_error(self.fd.kind, self.fd.has_vnet_header, self.fd(), errno))
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

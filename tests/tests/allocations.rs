@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use fdlink_core::io::Wake;
+use fdlink_core::io::{Offloads, Wake};
 use fdlink_core::rx::handoff::{Block, Handoff, Processor, Record};
 use fdlink_core::smoltcp::Device;
 use fdlink_core::{
-    EtherType, FlowHasher, LinkEndpoint as _, NetworkDispatcher, Options, Packet, RxPacket, Steering, TxStatus,
+    ChecksumState, EtherType, FlowHasher, Gso, GsoSupport, GsoType, LinkEndpoint as _, NetworkDispatcher, Offload,
+    Options, Packet, RxPacket, Steering, TxStatus,
 };
 use fdlink_linux::{DispatchMode, FdEndpoint, FdIo, FdOptions, endpoint};
 use fdlink_tests::support::{
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     trials.anywhere(sending_to_a_socket_allocates_nothing);
     trials.in_namespaces(sending_to_an_interface_allocates_nothing);
     trials.with_tap(sending_to_a_tap_allocates_nothing);
+    trials.anywhere(sending_super_frames_allocates_nothing);
     trials.anywhere(a_full_queue_allocates_nothing);
     trials.anywhere(smoltcp_device_allocates_nothing);
     trials.anywhere(what_is_counted_is_what_is_allocated);
@@ -213,6 +215,28 @@ fn cut<'b>(mut bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     }
     parts.push(bytes);
     parts
+}
+
+/// Left to the system, and cut here; in few parts, as stacks have them.
+fn sending_super_frames_allocates_nothing() {
+    for (gso, count) in [(GsoSupport::Host, 1), (GsoSupport::Software, 40)] {
+        let (fd, peer) = seqpacket();
+        let fd_options = FdOptions { offloads: Offloads::all(), ..FdOptions::default() };
+        let endpoint: FdEndpoint = endpoint([fd], Options { gso, ..plain() }, &fd_options).unwrap();
+        endpoint.attach().unwrap();
+        let bytes = Segments { has_ethernet: false, ..Segments::tcp(1) }.next(&[7; 40_000], 0);
+        let parts = cut(&bytes, &[40, 10_000]);
+        let checksum = ChecksumState::Partial { start: 20, offset: 16 };
+        let gso = Some(Gso { gso_type: GsoType::TcpV4, size: 1000, ecn: false });
+        let mut packets = [Packet::new(EtherType::IPV4, &parts).to(PEER).with_offload(Offload { checksum, gso })];
+        let mut buffer = vec![0; 70_000];
+        let mut round = || {
+            packets[0].reset();
+            assert_eq!(endpoint.write_packets(&mut packets).map(|written| written.sent), Ok(1));
+            take(&peer, &mut buffer, count);
+        };
+        assert_steady(&mut round, &format!("super-frames in {count}"));
+    }
 }
 
 fn a_full_queue_allocates_nothing() {
