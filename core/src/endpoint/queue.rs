@@ -65,7 +65,7 @@ impl<IO: RawIo> Queue<IO> {
             return offloads;
         }
         let before = Offloads::from_bits_truncate(self.lost.fetch_or(offloads.bits(), Ordering::Relaxed));
-        self.limits.offloads & offloads - before
+        self.limits.offloads & (offloads - before)
     }
 
     /// True if the system leaves out frames that the endpoint does not take, uncounted; false where the endpoint drops and counts them itself,
