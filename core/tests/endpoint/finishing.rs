@@ -97,8 +97,7 @@ fn end_of_a_batch_is_told_whichever_way_it_went() {
     let ways = [Options::default(), Options { gro: true, ..Options::default() }];
     for (vnet_header_len, options) in [(0, ways[0]), (0, ways[1]), (10, ways[0]), (10, ways[1])] {
         let frame = framed(VirtioNetHdr::default(), &completed(9)).split_off(10 - vnet_header_len);
-        let script =
-            Script { vnet: Cell::new((vnet_header_len, Offloads::all())), ..Script::receiving([Ok(vec![frame])]) };
+        let script = Script::receiving([Ok(vec![frame])]).with_vnet(vnet_header_len, Offloads::all());
         let endpoint = attached([&script], options);
         let mut sparing = Sparing(0);
         endpoint.receiver(0).unwrap().poll(&mut sparing).unwrap();
@@ -186,7 +185,7 @@ fn received_behind(
     options: Options,
     frames: Vec<Vec<u8>>,
 ) -> (Vec<(Offload, Vec<u8>)>, RxCounters) {
-    let script = Script { vnet: Cell::new((vnet_header_len, Offloads::all())), ..Script::receiving([Ok(frames)]) };
+    let script = Script::receiving([Ok(frames)]).with_vnet(vnet_header_len, Offloads::all());
     let endpoint = attached([&script], Options { mtu: 1000, ..options });
     let mut kept = Kept(Vec::new());
     endpoint.receiver(0).unwrap().poll(&mut kept).unwrap();

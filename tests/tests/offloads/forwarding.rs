@@ -2,7 +2,7 @@
 
 use std::hash::Hasher as _;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -14,32 +14,34 @@ use fdlink_linux::tuntap::TunTap;
 use fdlink_linux::{FdEndpoint, FdOptions, Runner, endpoint};
 use fdlink_mock::rng::Rng;
 use fdlink_tests::lab::{Namespace, link};
-use fdlink_tests::support::{Cable, FdRunner, PATIENCE, Trials, plain};
+use fdlink_tests::support::{Cable, FdRunner, PATIENCE, Trials, marked, plain};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::UdpGsoSegment;
 use twox_hash::XxHash64;
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.with_tap(tcp_is_forwarded_with_offloads);
-    trials.with_tap(tcp_is_forwarded_without_offloads);
-    trials.with_tap(tcp_is_forwarded_to_a_wire_without_offloads);
-    trials.with_tap(tcp_is_forwarded_from_an_interface_without_offloads);
+    trials.with_tap(traffic_is_forwarded_with_offloads);
+    trials.with_tap(traffic_is_forwarded_without_offloads);
+    trials.with_tap(traffic_is_forwarded_to_a_wire_without_offloads);
+    trials.with_tap(traffic_is_forwarded_from_an_interface_without_offloads);
 }
 
-fn tcp_is_forwarded_with_offloads() {
+fn traffic_is_forwarded_with_offloads() {
     let bridge = Bridge::new(Offloads::all(), Offloads::all());
-    bridge.carry_tcp();
+    bridge.carry();
     bridge.assert_frames_longer_than_the_mtu();
 }
 
-fn tcp_is_forwarded_without_offloads() {
-    Bridge::new(Offloads::empty(), Offloads::empty()).carry_tcp();
+fn traffic_is_forwarded_without_offloads() {
+    Bridge::new(Offloads::empty(), Offloads::empty()).carry();
 }
 
-fn tcp_is_forwarded_to_a_wire_without_offloads() {
-    Bridge::new(Offloads::all(), Offloads::empty()).carry_tcp();
+fn traffic_is_forwarded_to_a_wire_without_offloads() {
+    Bridge::new(Offloads::all(), Offloads::empty()).carry();
 }
 
-fn tcp_is_forwarded_from_an_interface_without_offloads() {
-    Bridge::new(Offloads::empty(), Offloads::all()).carry_tcp();
+fn traffic_is_forwarded_from_an_interface_without_offloads() {
+    Bridge::new(Offloads::empty(), Offloads::all()).carry();
 }
 
 /// A kernel with a TAP interface, a bridge, a cable, and another kernel.
@@ -71,6 +73,23 @@ impl Bridge {
         Self { client, cable, endpoints: [tap, packet], _runners: runners }
     }
 
+    fn carry(&self) {
+        self.carry_udp();
+        self.carry_tcp();
+    }
+
+    /// Super-frames of datagrams, each way in turn.
+    fn carry_udp(&self) {
+        let client = self.client.run(|| UdpSocket::bind("10.0.0.1:5000")).unwrap();
+        let server = self.cable.far.run(|| UdpSocket::bind("10.0.0.2:5000")).unwrap();
+        client.connect("10.0.0.2:5000").unwrap();
+        server.connect("10.0.0.1:5000").unwrap();
+        for round in 0..20 {
+            pass(&client, &server, 2 * round);
+            pass(&server, &client, 2 * round + 1);
+        }
+    }
+
     /// So many bytes each way at the same time, in one connection.
     fn carry_tcp(&self) {
         let listener = self.cable.far.run(|| TcpListener::bind("10.0.0.2:5000")).unwrap();
@@ -93,6 +112,20 @@ impl Bridge {
             assert_eq!(endpoint.queues()[0].offloads(), Offloads::all());
         }
     }
+}
+
+fn pass(from: &UdpSocket, to: &UdpSocket, number: u32) {
+    setsockopt(from, UdpGsoSegment, &SEGMENT).unwrap();
+    let (bytes, mut came) = (marked(number, 30_000), Vec::new());
+    assert_eq!(from.send(&bytes).unwrap(), bytes.len());
+    to.set_read_timeout(Some(PATIENCE)).unwrap();
+    while came.len() < bytes.len() {
+        let mut datagram = [0; 2000];
+        let len = to.recv(&mut datagram).unwrap();
+        assert_eq!(len, (bytes.len() - came.len()).min(SEGMENT as usize));
+        came.extend_from_slice(&datagram[..len]);
+    }
+    assert!(came == bytes, "round {number}");
 }
 
 fn attachable(fd: std::os::fd::OwnedFd, offloads: Offloads) -> FdEndpoint {
@@ -151,3 +184,6 @@ fn bytes() -> usize {
 }
 
 const BLOCK: usize = 1 << 20;
+
+/// Bytes of a datagram.
+const SEGMENT: i32 = 1400;
