@@ -1,7 +1,5 @@
 //! What is left to do to received packets: done as the options say, or dropped and counted.
 
-use std::cell::Cell;
-
 use fdlink_core::counters::RxCounters;
 use fdlink_core::io::Offloads;
 use fdlink_core::wire::checksum::is_transport_valid;
