@@ -1,12 +1,13 @@
 //! Whole stacks against each other.
 
 use std::cell::RefCell;
+use std::num::NonZeroUsize;
 
 use fdlink_core::io::RawIo;
 use fdlink_core::smoltcp::Device;
-use fdlink_core::{Endpoint, LinkEndpoint, Options, TxPolicy};
+use fdlink_core::{Endpoint, GsoSupport, LinkEndpoint, Options, Queue, TxPolicy};
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet, SocketStorage};
-use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::phy::{ChecksumCapabilities, Device as _};
 use smoltcp::socket::{icmp, tcp, udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpAddress, IpCidr, IpListenEndpoint};
@@ -88,6 +89,30 @@ fn tcp_moves_a_mebibyte_over_a_short_link() {
 }
 
 #[test]
+fn super_frames_of_smoltcp_are_cut_and_go_on_where_a_short_link_was_full() {
+    let link = wire::<8>();
+    let (a, b) = link.ends();
+    let with_gso = |address| Options { gso: GsoSupport::Software, tx_checksum_offload: true, ..ethernet(address) };
+    let (a, b) = (attached(a, with_gso(OURS)), attached(b, with_gso(THEIRS)));
+    let mut pair = [Stack::<_, SUPER_FRAME>::with_frame_len(&a, 1), Stack::with_frame_len(&b, 2)];
+    let longest = pair[0].device.capabilities().segmentation.tcpv4;
+    assert_eq!(longest.map(NonZeroUsize::get), Some(SUPER_FRAME));
+    let arrived = transfer(&mut pair, MEBIBYTE);
+    assert!(arrived == pattern(MEBIBYTE), "{} bytes arrived, some of them wrong", arrived.len());
+
+    let (sender, receiver) = (a.counters(), b.counters());
+    assert_eq!((sender.tx.refused_total(), receiver.rx.dropped_total()), (0, 0));
+    assert!(
+        sender.tx.calls < sender.tx.sent,
+        "{} calls for {} frames: nothing was cut",
+        sender.tx.calls,
+        sender.tx.sent
+    );
+    let least = MEBIBYTE.div_ceil(1460);
+    assert!(sender.tx.sent < least + least / 4, "{} frames for {least} segments: some left twice", sender.tx.sent);
+}
+
+#[test]
 fn two_full_ends_go_on_if_one_drops() {
     assert_eq!(flood_both_ways(TxPolicy::Drop), [FLOOD, FLOOD + 1], "the end that drops lost its last");
 }
@@ -124,15 +149,21 @@ fn flood_both_ways(policy: TxPolicy) -> [usize; 2] {
 }
 
 /// One smoltcp host, `10.0.0.host`.
-struct Stack<'e, IO: RawIo> {
-    device: Device<'e, IO>,
+struct Stack<'e, IO: RawIo, const N: usize = 1514> {
+    device: Device<'e, IO, [Queue<IO>; 1], N>,
     interface: Interface,
     sockets: SocketSet<'static>,
 }
 
 impl<'e, IO: RawIo> Stack<'e, IO> {
     fn new(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
-        let mut device = Device::new(endpoint, 0).unwrap();
+        Self::with_frame_len(endpoint, host)
+    }
+}
+
+impl<'e, IO: RawIo, const N: usize> Stack<'e, IO, N> {
+    fn with_frame_len(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
+        let mut device = Device::with_frame_len(endpoint, 0).unwrap();
         let mut interface = Interface::new(Config::new(device.hardware_address()), &mut device, NOW);
         interface.update_ip_addrs(|list| list.push(IpCidr::new(address(host), 24)).unwrap());
         Self { device, interface, sockets: SocketSet::new(room(|| SocketStorage::EMPTY, 2)) }
@@ -164,10 +195,10 @@ impl<'e, IO: RawIo> Stack<'e, IO> {
 }
 
 /// Polls both hosts, a simulated millisecond each turn, until `done` gives a value.
-fn run<'e, IO: RawIo, T>(
-    pair: &mut [Stack<'e, IO>; 2],
+fn run<'e, IO: RawIo, const N: usize, T>(
+    pair: &mut [Stack<'e, IO, N>; 2],
     turns: i64,
-    mut done: impl FnMut(&mut [Stack<'e, IO>; 2]) -> Option<T>,
+    mut done: impl FnMut(&mut [Stack<'e, IO, N>; 2]) -> Option<T>,
 ) -> T {
     for turn in 0..turns {
         for stack in pair.iter_mut() {
@@ -181,7 +212,7 @@ fn run<'e, IO: RawIo, T>(
 }
 
 /// What arrives of `len` bytes that the first host sends to the second until it closes.
-fn transfer<IO: RawIo>(pair: &mut [Stack<'_, IO>; 2], len: usize) -> Vec<u8> {
+fn transfer<IO: RawIo, const N: usize>(pair: &mut [Stack<'_, IO, N>; 2], len: usize) -> Vec<u8> {
     let [from, to] = [0, 1].map(|side| pair[side].add_tcp());
     pair[1].tcp(to).listen(IpListenEndpoint::from(80)).unwrap();
     let Stack { interface, sockets, .. } = &mut pair[0];
@@ -225,6 +256,8 @@ fn room<T>(empty: impl FnMut() -> T, len: usize) -> &'static mut [T] {
 }
 
 const MEBIBYTE: usize = 1 << 20;
+/// The longest IPv4 packet behind an Ethernet header.
+const SUPER_FRAME: usize = 14 + 65_535;
 /// Datagrams that fill one direction.
 const FLOOD: usize = 8;
 /// Identifier, sequence number and data.
