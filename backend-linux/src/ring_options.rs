@@ -10,13 +10,14 @@ use crate::sys::tpacket::Geometry;
 pub struct RingOptions {
     /// Which ring. Default [`RingVersion::V2`], which hands each frame over at once.
     pub version: RingVersion,
-    /// Frames of the longest length that the ring holds at least. Default `None`: 4096, or as many as fit 32 MiB: 256 super-frames of 64 KiB, where
+    /// Frames of the longest length that the ring holds at least. Default `None`: 4096, or as many as fit 32 MiB: 510 super-frames of 64 KiB, where
     /// segmentation was granted.
     pub frames: Option<usize>,
-    /// Bytes of a slot, headers of the kernel included (a multiple of 16). Default `None`: what the longest frame takes, rounded up to a power of two.
+    /// Bytes of a slot, headers of the kernel included (a multiple of 16). Default `None`: what the longest frame takes, rounded up to an odd number of
+    /// cache lines: slots a power of two apart would share few sets of a cache.
     pub frame_size: Option<usize>,
-    /// Bytes of a block; rounded up to whole pages. Default `None`: 64 KiB, or an eighth of the ring and at most
-    /// 256 KiB for [`RingVersion::V3`], or one slot if that is larger.
+    /// Bytes of a block; rounded up to whole pages. Default `None`: what slots fill without a rest, if that is no more than
+    /// 256 KiB, or four slots; an eighth of the ring and at most 256 KiB for [`RingVersion::V3`], or one slot if that is larger.
     pub block_size: Option<usize>,
 }
 
@@ -59,7 +60,7 @@ impl RingOptions {
     /// As [`geometry`](Self::geometry), for blocks of whole pages of `page_size` bytes.
     fn geometry_of_pages(&self, frame_len: usize, page_size: usize) -> Result<Geometry, SetupError> {
         let least = (HEADROOM + frame_len).next_multiple_of(ALIGNMENT);
-        let frame_size = self.frame_size.unwrap_or(least.next_power_of_two());
+        let frame_size = self.frame_size.unwrap_or(least.next_multiple_of(CACHE_LINE) | CACHE_LINE);
         if frame_size < least || !frame_size.is_multiple_of(ALIGNMENT) {
             return Err(bad(
                 "ring.frame_size",
@@ -70,11 +71,12 @@ impl RingOptions {
         if frames == 0 {
             return Err(bad("ring.frames", "must not be zero"));
         }
-        let block_size = self.block_size.unwrap_or_else(|| self.usual_block_size(frames, frame_size));
-        let block_size = block_size.max(frame_size).next_multiple_of(page_size);
+        let block_size = self.block_size.unwrap_or_else(|| self.usual_block_size(frames, frame_size, page_size));
+        let too_large = || bad("ring.frames", "the ring would be larger than 1 GiB");
+        let block_size = block_size.max(frame_size).checked_next_multiple_of(page_size).ok_or_else(too_large)?;
         let blocks = frames.div_ceil(block_size / frame_size).max(self.least_blocks());
         if block_size.checked_mul(blocks).is_none_or(|len| len > MAX_LEN) {
-            return Err(bad("ring.frames", "the ring would be larger than 1 GiB"));
+            return Err(too_large());
         }
         Ok(Geometry { block_size, blocks, frame_size })
     }
@@ -87,10 +89,18 @@ impl RingOptions {
         }
     }
 
-    fn usual_block_size(&self, frames: usize, frame_size: usize) -> usize {
+    fn usual_block_size(&self, frames: usize, frame_size: usize, page_size: usize) -> usize {
         match self.version {
-            RingVersion::V1 | RingVersion::V2 => 64 << 10,
-            RingVersion::V3 { .. } => (frames.saturating_mul(frame_size) / 8).min(256 << 10),
+            // The least common multiple of both, for a `frame_size` that is an odd number of cache lines.
+            RingVersion::V1 | RingVersion::V2 => {
+                let without_rest = (page_size / CACHE_LINE).saturating_mul(frame_size);
+                if without_rest <= USUAL_BLOCK {
+                    without_rest
+                } else {
+                    frame_size.saturating_mul(LARGE_SLOTS_PER_BLOCK)
+                }
+            }
+            RingVersion::V3 { .. } => (frames.saturating_mul(frame_size) / 8).min(USUAL_BLOCK),
         }
     }
 }
@@ -114,6 +124,11 @@ const ORIGIN_FRAME_SIZE: usize = 65_664;
 const HEADROOM: usize = 128;
 /// `TPACKET_ALIGNMENT`.
 const ALIGNMENT: usize = 16;
+/// Bytes. Where lines are longer, slots share sets of a cache, but fewer than they would a power of two apart.
+const CACHE_LINE: usize = 64;
+const USUAL_BLOCK: usize = 256 << 10;
+/// So that pages of 64 KiB are not left half empty.
+const LARGE_SLOTS_PER_BLOCK: usize = 4;
 /// Frames of a ring, and its bytes at most, where nothing else is asked.
 const USUAL_FRAMES: usize = 4096;
 const USUAL_LEN: usize = 32 << 20;
@@ -136,7 +151,9 @@ mod tests {
             [V1, RingOptions::V2, RingOptions::V3].iter().flat_map(|o| PAGE_SIZES.map(|p| (o, p)))
         {
             let geometry = options.geometry_of_pages(1518, page_size).unwrap();
-            assert_eq!((geometry.frame_size, geometry.slots(), geometry.len()), (2048, 4096, 8 << 20));
+            assert_eq!(geometry.frame_size, 1728, "27 cache lines");
+            assert!((4096..4096 + 1024).contains(&geometry.slots()), "{} slots", geometry.slots());
+            assert!(geometry.len() <= 9 << 20, "{} bytes", geometry.len());
         }
     }
 
@@ -146,7 +163,9 @@ mod tests {
             [V1, RingOptions::V2, RingOptions::V3].iter().flat_map(|o| PAGE_SIZES.map(|p| (o, p)))
         {
             let geometry = options.geometry_of_pages(65_554, page_size).unwrap();
-            assert_eq!((geometry.frame_size, geometry.slots(), geometry.len()), (128 << 10, 256, 32 << 20));
+            assert_eq!(geometry.frame_size, 65_728);
+            assert!((480..=512).contains(&geometry.slots()), "{} slots", geometry.slots());
+            assert!(geometry.len() <= 43 << 20, "{} bytes", geometry.len());
         }
     }
 
@@ -206,6 +225,8 @@ mod tests {
         };
         assert_eq!(refused(RingOptions { frames: Some(0), ..RingOptions::V2 }), "ring.frames");
         assert_eq!(refused(RingOptions { frames: Some(usize::MAX), ..RingOptions::V2 }), "ring.frames");
+        assert_eq!(refused(RingOptions { frame_size: Some(usize::MAX & !15), ..RingOptions::V2 }), "ring.frames");
+        assert_eq!(refused(RingOptions { block_size: Some(usize::MAX), ..RingOptions::V2 }), "ring.frames");
         assert_eq!(refused(RingOptions { frame_size: Some(1514), ..RingOptions::V2 }), "ring.frame_size");
         assert_eq!(refused(RingOptions { frame_size: Some(4100), ..RingOptions::V2 }), "ring.frame_size");
     }

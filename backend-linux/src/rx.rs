@@ -3,7 +3,7 @@ use core::time::Duration;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use fdlink_core::io::{RxBatch, RxFrame, RxQueue, Wake};
+use fdlink_core::io::{FrameSink, RxBatch, RxFrame, RxQueue, Wake};
 use fdlink_core::wire::ethernet::VLAN_TAG_LEN;
 use libc::c_int;
 
@@ -151,6 +151,14 @@ impl RxBatch for FdBatch<'_> {
         match &mut self.0 {
             Batch::Slots(batch) => Either::Left(batch.frames()),
             Batch::Ring(batch) => Either::Right(batch.frames()),
+        }
+    }
+
+    #[inline]
+    fn drain<S: FrameSink>(&mut self, sink: &mut S) {
+        match &mut self.0 {
+            Batch::Slots(batch) => batch.frames().for_each(|frame| sink.frame(frame)),
+            Batch::Ring(batch) => batch.drain(sink),
         }
     }
 

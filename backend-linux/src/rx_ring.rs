@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use fdlink_core::io::RxFrame;
+use fdlink_core::io::{FrameSink, RxFrame};
 use libc::c_int;
 use rustix::io::Errno;
 
@@ -15,8 +15,8 @@ use crate::rx::Either;
 use crate::source::Source;
 use crate::sys::mapping::Mapping;
 use crate::sys::sockopt;
-use crate::sys::tpacket::{BlockRing, Geometry, SlotRing, SlotVersion};
-use crate::sys::tpacket_frame::Lending;
+use crate::sys::tpacket::{BlockRing, Geometry, SlotRing};
+use crate::sys::tpacket_frame::{Lending, V1, V2};
 
 /// A ring on a packet socket. Dropping it takes the ring off the socket, which then works as before.
 #[derive(Debug)]
@@ -28,8 +28,20 @@ pub(crate) struct RxRing<F: AsFd> {
 
 #[derive(Debug)]
 enum Ring {
-    Slots(SlotRing),
-    Blocks(BlockRing),
+    V1(SlotRing<V1>),
+    V2(SlotRing<V2>),
+    V3(BlockRing),
+}
+
+/// The same to a ring of any version.
+macro_rules! of_any {
+    ($ring:expr, $name:ident => $then:expr) => {
+        match $ring {
+            Ring::V1($name) => $then,
+            Ring::V2($name) => $then,
+            Ring::V3($name) => $then,
+        }
+    };
 }
 
 impl<F: AsFd> RxRing<F> {
@@ -39,9 +51,9 @@ impl<F: AsFd> RxRing<F> {
         let attached = Attached(fd);
         let memory = Mapping::shared(&attached.0, geometry.len()).map_err(SetupError::system("mmap PACKET_RX_RING"))?;
         let ring = match options.version {
-            RingVersion::V1 => Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V1, lending)),
-            RingVersion::V2 => Ring::Slots(SlotRing::new(memory, geometry, SlotVersion::V2, lending)),
-            RingVersion::V3 { .. } => Ring::Blocks(BlockRing::new(memory, geometry, lending)),
+            RingVersion::V1 => Ring::V1(SlotRing::new(memory, geometry, lending)),
+            RingVersion::V2 => Ring::V2(SlotRing::new(memory, geometry, lending)),
+            RingVersion::V3 { .. } => Ring::V3(BlockRing::new(memory, geometry, lending)),
         };
         Ok(Self { ring, tells_tags: options.version != RingVersion::V1, _attached: attached })
     }
@@ -49,13 +61,10 @@ impl<F: AsFd> RxRing<F> {
     /// The frames that are there, `budget` at most. Gives back what was taken before.
     #[inline]
     pub(crate) fn poll(&mut self, source: &mut Source<F>, budget: usize) -> Result<RingBatch<'_>, FdError> {
-        let left = match &mut self.ring {
-            Ring::Slots(ring) => {
-                ring.release();
-                ring.available(budget)
-            }
-            Ring::Blocks(ring) => ring.available(budget),
-        };
+        let left = of_any!(&mut self.ring, ring => {
+            ring.release();
+            ring.available(budget)
+        });
         if left > 0 {
             source.gave();
         } else if budget > 0 {
@@ -71,10 +80,7 @@ impl<F: AsFd> RxRing<F> {
 
     /// True if a frame is there.
     pub(crate) fn has_frame(&mut self) -> bool {
-        match &mut self.ring {
-            Ring::Slots(ring) => ring.available(1) > 0,
-            Ring::Blocks(ring) => ring.available(1) > 0,
-        }
+        of_any!(&mut self.ring, ring => ring.available(1) > 0)
     }
 }
 
@@ -93,21 +99,26 @@ impl RingBatch<'_> {
 
     #[inline]
     pub(crate) fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
-        let frames = match self.ring {
-            Ring::Slots(ring) => Either::Left(ring.frames(&mut self.left)),
-            Ring::Blocks(ring) => Either::Right(ring.frames(&mut self.left)),
-        };
-        frames.map(|(meta, bytes)| RxFrame { meta, bytes })
+        match self.ring {
+            Ring::V1(ring) => Either::Left(Either::Left(ring.frames(&mut self.left))),
+            Ring::V2(ring) => Either::Left(Either::Right(ring.frames(&mut self.left))),
+            Ring::V3(ring) => Either::Right(ring.frames(&mut self.left)),
+        }
+    }
+
+    /// A loop for each version.
+    #[inline]
+    pub(crate) fn drain<S: FrameSink>(&mut self, sink: &mut S) {
+        of_any!(self.ring, ring => for frame in ring.frames(&mut self.left) {
+            sink.frame(frame);
+        });
     }
 }
 
 impl Drop for RingBatch<'_> {
     #[inline]
     fn drop(&mut self) {
-        match self.ring {
-            Ring::Slots(ring) => ring.release(),
-            Ring::Blocks(ring) => ring.release(),
-        }
+        of_any!(self.ring, ring => ring.release());
     }
 }
 

@@ -41,6 +41,7 @@ impl Mapping {
     }
 
     /// Bytes of the mapping.
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

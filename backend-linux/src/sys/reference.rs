@@ -32,7 +32,7 @@ impl<F: AsFd> SlotLoop<F> {
         let options = RingOptions::V2;
         let memory = ring(fd.as_fd(), &options, frame_len)?;
         let geometry = options.geometry(frame_len)?;
-        // Slots in a row, without a gap at the end of a block: the sizes are powers of two.
+        // Slots in a row, without a gap at the end of a block: the usual geometry has none.
         Ok(Self { memory, fd, frame_size: geometry.frame_size, slots: geometry.slots(), at: 0 })
     }
 

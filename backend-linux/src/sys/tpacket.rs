@@ -16,14 +16,15 @@
 //! A virtio-net header, where the socket has one, is at the end of the gap.
 #![expect(unsafe_code, reason = "memory that the kernel writes behind the compiler's back")]
 
+use core::iter;
+use core::marker::PhantomData;
 use core::mem::offset_of;
-use core::slice;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use fdlink_core::io::RxMeta;
+use fdlink_core::io::RxFrame;
 
 use super::mapping::Mapping;
-use super::tpacket_frame::{Bounds, Found, Lending, NOTHING, copy, find_v1, find_v2, find_v3, part};
+use super::tpacket_frame::{Bounds, Found, Lending, NOTHING, SlotHeader, V3_LEN, find_v3, half_word, lend, read};
 
 /// How a ring is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,125 +50,130 @@ impl Geometry {
     }
 }
 
-/// Which header a slot has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SlotVersion {
-    /// `tpacket_hdr`.
-    V1,
-    /// `tpacket2_hdr`.
-    V2,
-}
-
 /// A ring of slots, one frame each: `TPACKET_V1` and `TPACKET_V2`.
 ///
 /// ```text
-///        first       first + taken    first + taken + lent
-///          ▼             ▼                ▼
-///  kernel │ taken       │ on loan        │ not looked at … kernel
+///        first       next
+///          ▼           ▼
+///  kernel │ taken     │ on loan     │ not looked at … kernel
 /// ```
 #[derive(Debug)]
-pub(crate) struct SlotRing {
+pub(crate) struct SlotRing<H> {
     memory: Mapping,
     geometry: Geometry,
     /// As in `geometry`, so that no frame costs a division.
+    len: usize,
     slots: usize,
-    slots_per_block: usize,
     /// Slots lie in a row: none of a block is left over behind its last slot.
     is_gapless: bool,
-    version: SlotVersion,
     lending: Lending,
-    /// The oldest slot that is ours.
+    /// Where the oldest slot that is ours starts.
     first: usize,
-    /// Slots from `first` on whose frames were taken; they go back with the next `release`.
+    /// Where the first slot starts whose frame was not taken yet.
+    next: usize,
+    /// Slots from `first` to `next`; they go back with the next `release`.
     taken: usize,
+    version: PhantomData<H>,
 }
 
-impl SlotRing {
-    /// The state machine over `memory`, which has at least `geometry.len()` bytes.
-    pub(crate) const fn new(memory: Mapping, geometry: Geometry, version: SlotVersion, lending: Lending) -> Self {
-        let (slots, slots_per_block) = (geometry.slots(), geometry.slots_per_block());
-        let is_gapless = geometry.block_size == slots_per_block * geometry.frame_size;
-        Self { memory, geometry, slots, slots_per_block, is_gapless, version, lending, first: 0, taken: 0 }
+impl<H: SlotHeader> SlotRing<H> {
+    /// The state machine over `memory`, which has at least `geometry.len()` bytes. A slot has room for the header and the address of its version.
+    pub(crate) const fn new(memory: Mapping, geometry: Geometry, lending: Lending) -> Self {
+        let is_gapless = geometry.block_size == geometry.slots_per_block() * geometry.frame_size;
+        let (len, slots, version) = (geometry.len(), geometry.slots(), PhantomData);
+        Self { memory, geometry, len, slots, is_gapless, lending, first: 0, next: 0, taken: 0, version }
     }
 
-    /// How many frames are there to take, `most` at most.
+    /// How many frames are there to take, `budget` at most; fewer if the kernel has not finished one of them.
     #[inline]
-    pub(crate) fn available(&self, most: usize) -> usize {
-        let most = most.min(self.slots - self.taken).min(MOST_LENT);
-        (0..most).take_while(|n| self.status(self.slot(self.taken + n)) & libc::TP_STATUS_USER != 0).count()
+    pub(crate) fn available(&self, budget: usize) -> usize {
+        let most = budget.min(self.slots - self.taken).min(MOST_LENT);
+        // The kernel fills slots in order: with the last one, those in front of it are there, but for ones that another processor is still filling.
+        if self.is_gapless && most > 0 && self.is_ours(self.ahead(most - 1)) { most } else { self.count(most) }
     }
 
-    /// Takes up to `left` frames, of which `available` said that they are there.
+    /// How many slots in a row are ours, `most` at most.
+    fn count(&self, most: usize) -> usize {
+        let slots = iter::successors(Some(self.next), |slot| Some(self.behind(*slot)));
+        slots.take(most).take_while(|slot| self.is_ours(*slot)).count()
+    }
+
+    /// Takes up to `left` frames, up to the first slot that is not ours. `left` came from `available`, and is 0 afterwards if there are no more.
     #[inline]
-    pub(crate) fn frames<'b>(&'b mut self, left: &'b mut usize) -> impl Iterator<Item = (RxMeta, &'b mut [u8])> {
-        core::iter::from_fn(move || {
-            *left = left.checked_sub(1)?;
-            let slot = self.slot(self.taken);
-            self.taken += 1;
-            let found = self.find(slot).as_lent(self.lending);
-            // SAFETY: `part` gives an address inside the mapping, which `'b` keeps alive. The slot is ours until `release`, which needs `&mut self`
-            // and so comes after `'b`; `taken` has moved past it, so that no other frame of `'b` lies in it.
-            let bytes = unsafe { slice::from_raw_parts_mut(part(&self.memory, found), found.len) };
-            Some((found.finish(bytes), bytes))
-        })
+    pub(crate) const fn frames<'b>(&'b mut self, left: &'b mut usize) -> SlotFrames<'b, H> {
+        SlotFrames { ring: self, left }
     }
 
     /// Gives the slots of taken frames back to the kernel.
     #[inline]
     pub(crate) fn release(&mut self) {
-        for n in 0..self.taken {
-            self.set_kernel(self.slot(n));
+        for _ in 0..self.taken {
+            H::set_kernel(&self.memory, self.first);
+            self.first = self.behind(self.first);
         }
-        self.first = self.index(self.taken);
         self.taken = 0;
     }
 
-    /// The number of the slot `n` behind the first one.
     #[inline]
-    fn index(&self, n: usize) -> usize {
-        let index = self.first + n;
-        if index < self.slots { index } else { index - self.slots }
+    fn is_ours(&self, slot: usize) -> bool {
+        H::status(&self.memory, slot) & libc::TP_STATUS_USER != 0
     }
 
-    /// Where the slot `n` behind the first one starts.
+    /// Where the slot `n` behind the next one starts, in a ring without gaps.
     #[inline]
-    fn slot(&self, n: usize) -> usize {
-        let (index, per_block) = (self.index(n), self.slots_per_block);
-        if self.is_gapless {
-            return index * self.geometry.frame_size;
-        }
-        index / per_block * self.geometry.block_size + index % per_block * self.geometry.frame_size
+    fn ahead(&self, n: usize) -> usize {
+        let slot = self.next + n * self.geometry.frame_size;
+        if slot < self.len { slot } else { slot - self.len }
     }
 
+    /// Where the slot behind the one at `slot` starts.
     #[inline]
-    fn find(&self, slot: usize) -> Found {
-        let bounds = Bounds { start: slot, len: self.geometry.frame_size };
-        match self.version {
-            SlotVersion::V1 => find_v1(&self.memory, bounds, self.lending.vnet_header_len),
-            SlotVersion::V2 => find_v2(&self.memory, bounds, self.lending.vnet_header_len),
-        }
+    fn behind(&self, slot: usize) -> usize {
+        let next = slot + self.geometry.frame_size;
+        let next = if self.is_gapless { next } else { self.behind_gap(next) };
+        if next < self.len { next } else { 0 }
     }
 
-    #[inline]
-    fn status(&self, slot: usize) -> u32 {
-        match self.version {
-            // `unsigned long`: the flags are its low 32 bits.
-            SlotVersion::V1 => word(&self.memory, slot).load(Ordering::Acquire) as u32,
-            SlotVersion::V2 => half_word(&self.memory, slot).load(Ordering::Acquire),
-        }
-    }
-
-    #[inline]
-    fn set_kernel(&self, slot: usize) {
-        match self.version {
-            SlotVersion::V1 => word(&self.memory, slot).store(libc::TP_STATUS_KERNEL as usize, Ordering::Release),
-            SlotVersion::V2 => half_word(&self.memory, slot).store(libc::TP_STATUS_KERNEL, Ordering::Release),
-        }
+    /// Slots do not cross blocks.
+    fn behind_gap(&self, next: usize) -> usize {
+        let Geometry { block_size, frame_size, .. } = self.geometry;
+        if next % block_size + frame_size > block_size { next.next_multiple_of(block_size) } else { next }
     }
 }
 
-/// Most slots lent at a time. Their headers are looked at three times: whether a frame is there, where it is, to give it back. They lie a power of
-/// two apart and share few sets of a cache, which more of them would drive out of it.
+/// Frames on loan from a [`SlotRing`].
+#[derive(Debug)]
+pub(crate) struct SlotFrames<'b, H> {
+    ring: &'b mut SlotRing<H>,
+    left: &'b mut usize,
+}
+
+impl<'b, H: SlotHeader> Iterator for SlotFrames<'b, H> {
+    type Item = RxFrame<'b>;
+
+    // Always: in one piece with what becomes of the frame, what nobody asks for is not even read (`RxBatch::drain`).
+    #[inline(always)]
+    fn next(&mut self) -> Option<RxFrame<'b>> {
+        let Self { ring, left } = self;
+        let behind = left.checked_sub(1)?;
+        let slot = Bounds { start: ring.next, len: ring.geometry.frame_size };
+        if !ring.is_ours(slot.start) {
+            **left = 0;
+            return None;
+        }
+        **left = behind;
+        ring.next = ring.behind(slot.start);
+        ring.taken += 1;
+        // SAFETY: slots lie inside the mapping, and this one is ours.
+        let found = unsafe { H::find(&ring.memory, slot, ring.lending.vnet_header_len) };
+        // SAFETY: `'b` borrows the ring, and so ends before the mapping does and before the next `release`, until which the slot is ours. `next` has moved
+        // past it, so that no other frame of `'b` lies in it.
+        Some(unsafe { lend(&ring.memory, slot, H::LEN, found, ring.lending) })
+    }
+}
+
+/// Most slots lent at a time. Their headers are looked at twice, to take the frame and to give the slot back, and are to stay in the nearest cache
+/// meanwhile.
 const MOST_LENT: usize = 32;
 
 /// A ring of blocks, many frames each: `TPACKET_V3`. The kernel hands a block over when it is full or its time is up.
@@ -191,8 +197,8 @@ impl BlockRing {
         Self { memory, geometry, lending, block: 0, left: 0, next: 0, is_open: false }
     }
 
-    /// How many frames are there to take, `most` at most: those of one block.
-    pub(crate) fn available(&mut self, most: usize) -> usize {
+    /// How many frames are there to take, `budget` at most: those of one block.
+    pub(crate) fn available(&mut self, budget: usize) -> usize {
         self.release();
         // As many blocks as there are, so that empty ones cannot keep this going.
         for _ in 0..self.geometry.blocks {
@@ -201,21 +207,13 @@ impl BlockRing {
             }
             self.release();
         }
-        most.min(self.left)
+        budget.min(self.left)
     }
 
-    /// Takes up to `left` frames, of which `available` said that they are there.
+    /// Takes up to `left` frames. `left` came from `available`, and is 0 afterwards if there are no more.
     #[inline]
-    pub(crate) fn frames<'b>(&'b mut self, left: &'b mut usize) -> impl Iterator<Item = (RxMeta, &'b mut [u8])> {
-        core::iter::from_fn(move || {
-            *left = left.checked_sub(1)?;
-            let found = self.take().as_lent(self.lending);
-            *left = (*left).min(self.left);
-            // SAFETY: `part` gives an address inside the mapping, which `'b` keeps alive. The block is ours until `release`, which needs `&mut self`
-            // and so comes after `'b`. `take` keeps a frame in front of `next`, and `next` only grows, so that no two frames of a block overlap.
-            let bytes = unsafe { slice::from_raw_parts_mut(part(&self.memory, found), found.len) };
-            Some((found.finish(bytes), bytes))
-        })
+    pub(crate) const fn frames<'b>(&'b mut self, left: &'b mut usize) -> BlockFrames<'b> {
+        BlockFrames { ring: self, left }
     }
 
     /// Gives the block back to the kernel, if all its frames were taken.
@@ -230,7 +228,8 @@ impl BlockRing {
     fn open(&mut self) -> bool {
         self.is_open = self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
         if self.is_open {
-            let header: libc::tpacket_hdr_v1 = copy(&self.memory, self.start() + BLOCK_HEADER);
+            // SAFETY: a block starts inside the mapping, on a page of its own.
+            let header: libc::tpacket_hdr_v1 = unsafe { read(&self.memory, self.start() + BLOCK_HEADER) };
             self.next = header.offset_to_first_pkt as usize;
             // No more frames than headers fit, whatever the kernel says.
             self.left = (header.num_pkts as usize).min(self.geometry.block_size / size_of::<libc::tpacket3_hdr>());
@@ -238,26 +237,30 @@ impl BlockRing {
         self.is_open
     }
 
+    /// Where the next frame lies, and what it is.
     #[inline]
-    fn take(&mut self) -> Found {
+    fn take(&mut self) -> (Bounds, Found) {
         let at = self.next;
         let room = self.geometry.block_size.saturating_sub(at);
-        self.left = self.left.saturating_sub(1);
-        if room < size_of::<libc::tpacket3_hdr>() {
-            self.left = 0;
-            return NOTHING;
-        }
         let bounds = Bounds { start: self.start() + at, len: room };
-        let header: libc::tpacket3_hdr = copy(&self.memory, bounds.start);
+        self.left = self.left.saturating_sub(1);
+        if room < V3_LEN {
+            self.left = 0;
+            return (bounds, NOTHING);
+        }
+        // SAFETY: the header lies inside the block, as was just checked, and blocks lie inside the mapping.
+        let header: libc::tpacket3_hdr = unsafe { read(&self.memory, bounds.start) };
         // Forward only, so that no frame is lent twice.
         match header.tp_next_offset as usize {
             0 => self.left = 0,
-            step => self.next = at.saturating_add(step.max(size_of::<libc::tpacket3_hdr>())),
+            step => self.next = at.saturating_add(step.max(V3_LEN)),
         }
-        let limit = if self.left > 0 { (self.next - at).min(room) } else { room };
-        find_v3(&self.memory, Bounds { len: limit, ..bounds }, &header, self.lending.vnet_header_len)
+        let bounds = Bounds { len: if self.left > 0 { (self.next - at).min(room) } else { room }, ..bounds };
+        // SAFETY: the bounds lie inside the block.
+        (bounds, unsafe { find_v3(&self.memory, bounds, &header, self.lending.vnet_header_len) })
     }
 
+    #[inline]
     fn start(&self) -> usize {
         self.block * self.geometry.block_size
     }
@@ -267,25 +270,31 @@ impl BlockRing {
     }
 }
 
+/// Frames on loan from a [`BlockRing`].
+#[derive(Debug)]
+pub(crate) struct BlockFrames<'b> {
+    ring: &'b mut BlockRing,
+    left: &'b mut usize,
+}
+
+impl<'b> Iterator for BlockFrames<'b> {
+    type Item = RxFrame<'b>;
+
+    // As for `SlotFrames`.
+    #[inline(always)]
+    fn next(&mut self) -> Option<RxFrame<'b>> {
+        *self.left = self.left.checked_sub(1)?;
+        let Self { ring, left } = self;
+        let (bounds, found) = ring.take();
+        **left = (**left).min(ring.left);
+        // SAFETY: blocks lie inside the mapping. `'b` borrows the ring, and so ends before the mapping does and before the next `release`, until which the
+        // block is ours. The bounds end in front of `next`, which only grows, so that no two frames of a block overlap.
+        Some(unsafe { lend(&ring.memory, bounds, V3_LEN, found, ring.lending) })
+    }
+}
+
 /// Where the block header lies in a block descriptor.
 const BLOCK_HEADER: usize = offset_of!(libc::tpacket_block_desc, hdr);
-
-/// The status word of a slot with `tpacket_hdr`.
-#[inline]
-fn word(memory: &Mapping, offset: usize) -> &AtomicUsize {
-    let at = memory.start().as_ptr().wrapping_add(offset).cast::<usize>();
-    // SAFETY: slots start inside the mapping and are aligned to 16 bytes (`Geometry` is checked, and the mapping is page-aligned). The word is accessed
-    // by atomics only, here and in the kernel, as long as the mapping lives.
-    unsafe { AtomicUsize::from_ptr(at) }
-}
-
-/// The status word of any other slot or block.
-#[inline]
-fn half_word(memory: &Mapping, offset: usize) -> &AtomicU32 {
-    let at = memory.start().as_ptr().wrapping_add(offset).cast::<u32>();
-    // SAFETY: as for `word`; block headers lie 8 bytes behind the start of a page.
-    unsafe { AtomicU32::from_ptr(at) }
-}
 
 #[cfg(test)]
 #[path = "tpacket_tests.rs"]

@@ -10,19 +10,21 @@
 #![expect(unsafe_code, reason = "memory that the kernel writes behind the compiler's back")]
 
 use core::mem::offset_of;
+use core::slice;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use core::time::Duration;
 
-use fdlink_core::io::{PacketType, RxMeta, VlanTag};
+use fdlink_core::io::{PacketType, RxFrame, RxMeta};
 use fdlink_core::wire::ethernet::VLAN_TAG_LEN;
 
 use super::mapping::Mapping;
 use crate::vlan::{LEAST_FRAME, insert, tag};
 
-/// The part of a ring's memory that one frame may lie in.
+/// The part of a ring's memory that one frame and what stands in front of it may lie in.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) start: usize,
-    pub(super) len: usize,
+pub(crate) struct Bounds {
+    pub(crate) start: usize,
+    pub(crate) len: usize,
 }
 
 /// How frames are lent.
@@ -38,73 +40,110 @@ pub(crate) struct Lending {
 
 /// Where a frame lies, and what the kernel says of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    pub(super) meta: RxMeta,
-    pub(super) offset: usize,
-    pub(super) len: usize,
-    /// Bytes behind the headers and in front of the frame, which nobody reads.
-    room: usize,
-    /// To be put back into the frame, which has its room in front.
-    tag: Option<VlanTag>,
-}
-
-impl Found {
-    /// Cuts it to the longest frame, and moves its start where a tag is to be put back.
-    #[inline]
-    pub(super) fn as_lent(mut self, lending: Lending) -> Self {
-        self.len = self.len.min(lending.frame_len);
-        if lending.reinsert_tag && self.room >= VLAN_TAG_LEN && self.len >= LEAST_FRAME {
-            self.tag = self.meta.vlan;
-        }
-        if self.tag.is_some() {
-            self.offset -= VLAN_TAG_LEN;
-            self.len += VLAN_TAG_LEN;
-        }
-        self
-    }
-
-    /// Puts the tag back, and says what is known of the frame then.
-    #[inline]
-    pub(super) fn finish(mut self, bytes: &mut [u8]) -> RxMeta {
-        if let Some(tag) = self.tag {
-            insert(&mut self.meta, bytes, tag);
-        }
-        self.meta
-    }
+pub(crate) struct Found {
+    pub(crate) meta: RxMeta,
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
 }
 
 /// A frame that the kernel described wrongly: it is lent empty, and dropped as a runt.
-pub(super) const NOTHING: Found = Found { meta: RxMeta::new(0), offset: 0, len: 0, room: 0, tag: None };
+pub(super) const NOTHING: Found = Found { meta: RxMeta::new(0), offset: 0, len: 0 };
 
-pub(super) fn find_v1(memory: &Mapping, bounds: Bounds, vnet: usize) -> Found {
-    let header: libc::tpacket_hdr = copy(memory, bounds.start);
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
-    found.meta.timestamp =
-        Some(Duration::from_secs(header.tp_sec.into()) + Duration::from_micros(header.tp_usec.into()));
-    found.meta.packet_type = packet_type(memory, bounds.start + align(size_of::<libc::tpacket_hdr>()));
-    found
+/// What a slot starts with: the ring's version.
+pub(crate) trait SlotHeader {
+    /// Bytes of it.
+    const LEN: usize;
+
+    /// Takes the status word of the slot that starts there, with acquire ordering.
+    fn status(memory: &Mapping, slot: usize) -> u32;
+
+    /// Gives the slot to the kernel, with release ordering.
+    fn set_kernel(memory: &Mapping, slot: usize);
+
+    /// The frame in a slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot lies inside the memory, and is ours.
+    unsafe fn find(memory: &Mapping, slot: Bounds, vnet: usize) -> Found;
 }
 
-#[inline]
-pub(super) fn find_v2(memory: &Mapping, bounds: Bounds, vnet: usize) -> Found {
-    let header: libc::tpacket2_hdr = copy(memory, bounds.start);
-    let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
-    found.meta.timestamp = Some(timestamp(header.tp_sec, header.tp_nsec));
-    found.meta.vlan = tag(header.tp_status, header.tp_vlan_tci, header.tp_vlan_tpid);
-    found.room = room(bounds, &found, size_of::<libc::tpacket2_hdr>());
-    found.meta.packet_type = packet_type(memory, bounds.start + align(size_of::<libc::tpacket2_hdr>()));
-    found
+/// `tpacket_hdr`, whose status is an `unsigned long`: the flags are its low 32 bits.
+#[derive(Debug)]
+pub(crate) enum V1 {}
+
+impl SlotHeader for V1 {
+    const LEN: usize = size_of::<libc::tpacket_hdr>();
+
+    #[inline]
+    fn status(memory: &Mapping, slot: usize) -> u32 {
+        word(memory, slot).load(Ordering::Acquire) as u32
+    }
+
+    #[inline]
+    fn set_kernel(memory: &Mapping, slot: usize) {
+        word(memory, slot).store(libc::TP_STATUS_KERNEL as usize, Ordering::Release);
+    }
+
+    #[inline]
+    unsafe fn find(memory: &Mapping, slot: Bounds, vnet: usize) -> Found {
+        // SAFETY: the caller vouches for the slot, and no slot is too small for what stands in front of a frame.
+        let header: libc::tpacket_hdr = unsafe { read(memory, slot.start) };
+        let mut found = place(slot, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
+        found.meta.timestamp =
+            Some(Duration::from_secs(header.tp_sec.into()) + Duration::from_micros(header.tp_usec.into()));
+        // SAFETY: as above.
+        found.meta.packet_type = unsafe { packet_type(memory, slot.start, Self::LEN) };
+        found
+    }
 }
 
+/// `tpacket2_hdr`.
+#[derive(Debug)]
+pub(crate) enum V2 {}
+
+impl SlotHeader for V2 {
+    const LEN: usize = size_of::<libc::tpacket2_hdr>();
+
+    #[inline]
+    fn status(memory: &Mapping, slot: usize) -> u32 {
+        half_word(memory, slot).load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn set_kernel(memory: &Mapping, slot: usize) {
+        half_word(memory, slot).store(libc::TP_STATUS_KERNEL, Ordering::Release);
+    }
+
+    #[inline]
+    unsafe fn find(memory: &Mapping, slot: Bounds, vnet: usize) -> Found {
+        // SAFETY: as for `V1`.
+        let header: libc::tpacket2_hdr = unsafe { read(memory, slot.start) };
+        let mut found = place(slot, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
+        found.meta.timestamp = Some(timestamp(header.tp_sec, header.tp_nsec));
+        found.meta.vlan = tag(header.tp_status, header.tp_vlan_tci, header.tp_vlan_tpid);
+        // SAFETY: as for `V1`.
+        found.meta.packet_type = unsafe { packet_type(memory, slot.start, Self::LEN) };
+        found
+    }
+}
+
+/// Bytes of the header in front of each frame of a block.
+pub(super) const V3_LEN: usize = size_of::<libc::tpacket3_hdr>();
+
+/// The frame behind a header of a block.
+///
+/// # Safety
+///
+/// The bounds lie inside the memory and are ours.
 #[inline]
-pub(super) fn find_v3(memory: &Mapping, bounds: Bounds, header: &libc::tpacket3_hdr, vnet: usize) -> Found {
+pub(super) unsafe fn find_v3(memory: &Mapping, bounds: Bounds, header: &libc::tpacket3_hdr, vnet: usize) -> Found {
     let mut found = place(bounds, header.tp_mac, header.tp_snaplen, header.tp_len, vnet);
     found.meta.timestamp = Some(timestamp(header.tp_sec, header.tp_nsec));
     found.meta.vlan = tag(header.tp_status, header.hv1.tp_vlan_tci as u16, header.hv1.tp_vlan_tpid);
-    found.room = room(bounds, &found, size_of::<libc::tpacket3_hdr>());
-    let address = align(size_of::<libc::tpacket3_hdr>());
-    if bounds.len >= address + size_of::<libc::sockaddr_ll>() {
-        found.meta.packet_type = packet_type(memory, bounds.start + address);
+    if bounds.len >= align(V3_LEN) + size_of::<libc::sockaddr_ll>() {
+        // SAFETY: the address lies within the bounds, for which the caller vouches.
+        found.meta.packet_type = unsafe { packet_type(memory, bounds.start, V3_LEN) };
     }
     found.meta.rx_hash = (header.hv1.tp_rxhash != 0).then_some(header.hv1.tp_rxhash);
     found
@@ -119,14 +158,44 @@ fn place(bounds: Bounds, mac: u16, snaplen: u32, len: u32, vnet: usize) -> Found
         return NOTHING;
     }
     let meta = RxMeta::new((len as usize).max(snaplen) + vnet);
-    Found { meta, offset: bounds.start + mac - vnet, len: snaplen + vnet, ..NOTHING }
+    Found { meta, offset: bounds.start + mac - vnet, len: snaplen + vnet }
 }
 
-/// What lies between the headers and the frame.
+/// Lends a frame that was found within `bounds` behind a header of `header_len` bytes: cut to the longest, and with its tag put back where that is
+/// asked for.
+///
+/// # Safety
+///
+/// The bounds lie inside the memory. For `'b` it stays mapped, and nobody else accesses what they hold behind the header: neither the kernel nor another
+/// frame.
 #[inline]
-const fn room(bounds: Bounds, found: &Found, header_len: usize) -> usize {
-    let headers = align(header_len) + size_of::<libc::sockaddr_ll>();
-    found.offset.saturating_sub(bounds.start + headers)
+pub(super) unsafe fn lend<'b>(
+    memory: &Mapping,
+    bounds: Bounds,
+    header_len: usize,
+    mut found: Found,
+    lending: Lending,
+) -> RxFrame<'b> {
+    found.len = found.len.min(lending.frame_len);
+    let tag = found.meta.vlan.filter(|_| lending.reinsert_tag && has_room(bounds, header_len, &found));
+    if tag.is_some() {
+        found.offset -= VLAN_TAG_LEN;
+        found.len += VLAN_TAG_LEN;
+    }
+    let start = memory.start().as_ptr().wrapping_add(found.offset);
+    // SAFETY: `place` has kept the frame within its bounds, or made it an empty one at the start of the memory; the room for a tag lies within them
+    // too. The caller vouches for the bounds.
+    let bytes = unsafe { slice::from_raw_parts_mut(start, found.len) };
+    if let Some(tag) = tag {
+        insert(&mut found.meta, bytes, tag);
+    }
+    RxFrame { meta: found.meta, bytes }
+}
+
+/// True if a tag has its place between the headers and the frame, and in the frame.
+fn has_room(bounds: Bounds, header_len: usize, found: &Found) -> bool {
+    let headers = bounds.start + align(header_len) + size_of::<libc::sockaddr_ll>();
+    found.offset >= headers + VLAN_TAG_LEN && found.len >= LEAST_FRAME
 }
 
 #[inline]
@@ -134,10 +203,16 @@ fn timestamp(sec: u32, nsec: u32) -> Duration {
     Duration::new(sec.into(), nsec)
 }
 
+/// What the address behind a header tells.
+///
+/// # Safety
+///
+/// The address lies inside the memory.
 #[inline]
-fn packet_type(memory: &Mapping, address: usize) -> Option<PacketType> {
-    let kind: u8 = copy(memory, address + offset_of!(libc::sockaddr_ll, sll_pkttype));
-    match kind {
+unsafe fn packet_type(memory: &Mapping, header: usize, header_len: usize) -> Option<PacketType> {
+    let address = header + align(header_len);
+    // SAFETY: the caller vouches for the address.
+    match unsafe { read::<u8>(memory, address + offset_of!(libc::sockaddr_ll, sll_pkttype)) } {
         libc::PACKET_HOST => Some(PacketType::Host),
         libc::PACKET_BROADCAST => Some(PacketType::Broadcast),
         libc::PACKET_MULTICAST => Some(PacketType::Multicast),
@@ -170,22 +245,32 @@ unsafe impl Plain for libc::tpacket_hdr_v1 {}
 // SAFETY: an integer.
 unsafe impl Plain for u8 {}
 
-/// A copy of what lies at `offset`. Zero beyond the end, which a checked geometry rules out.
+/// A copy of what lies at `offset`.
+///
+/// # Safety
+///
+/// It lies inside the memory.
 #[inline]
-pub(super) fn copy<T: Plain>(memory: &Mapping, offset: usize) -> T {
-    if memory.len().checked_sub(size_of::<T>()).is_none_or(|last| offset > last) {
-        // SAFETY: zero bytes are a value of a `Plain` type.
-        return unsafe { core::mem::zeroed() };
-    }
+pub(super) unsafe fn read<T: Plain>(memory: &Mapping, offset: usize) -> T {
     let at = memory.start().as_ptr().wrapping_add(offset).cast::<T>();
-    // SAFETY: `at` and the bytes behind it are inside the mapping, as was just checked. The slot or block is ours, so the kernel does not write to
-    // it; if another process with the same descriptor does, it is volatile and any bytes are a value. No alignment is needed.
+    // SAFETY: the caller vouches for the place. The slot or block is ours, so the kernel does not write to it; if another process with the same
+    // descriptor does, any bytes are a value. No alignment is needed.
     unsafe { at.read_unaligned() }
 }
 
-/// The address of a frame; of the start of the ring for an empty one.
+/// The status word of a slot with `tpacket_hdr`.
 #[inline]
-pub(super) fn part(memory: &Mapping, found: Found) -> *mut u8 {
-    let inside = found.offset.checked_add(found.len).is_some_and(|end| end <= memory.len());
-    memory.start().as_ptr().wrapping_add(if inside { found.offset } else { 0 })
+fn word(memory: &Mapping, offset: usize) -> &AtomicUsize {
+    let at = memory.start().as_ptr().wrapping_add(offset).cast::<usize>();
+    // SAFETY: slots start inside the mapping and are aligned to 16 bytes (`Geometry` is checked, and the mapping is page-aligned). The word is accessed
+    // by atomics only, here and in the kernel, as long as the mapping lives.
+    unsafe { AtomicUsize::from_ptr(at) }
+}
+
+/// The status word of any other slot or block.
+#[inline]
+pub(super) fn half_word(memory: &Mapping, offset: usize) -> &AtomicU32 {
+    let at = memory.start().as_ptr().wrapping_add(offset).cast::<u32>();
+    // SAFETY: as for `word`; block headers lie 8 bytes behind the start of a page.
+    unsafe { AtomicU32::from_ptr(at) }
 }

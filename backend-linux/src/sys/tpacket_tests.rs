@@ -7,6 +7,7 @@ use std::ops::Range;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::super::tpacket_frame::{V1, V2};
 use super::*;
 
 /// Small pages, so that every case wraps around.
@@ -26,36 +27,52 @@ fn put(memory: &mut Mapping, at: usize, bytes: &[u8]) {
     memory.bytes_mut()[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
+/// Where the kernel writes what it says of a frame.
+trait Layout: SlotHeader {
+    const STATUS: usize;
+    const FRAME_LEN: usize;
+    const SNAPLEN: usize;
+    const MAC: usize;
+
+    /// A status word as bytes.
+    fn word(status: u32) -> Vec<u8>;
+}
+
+impl Layout for V1 {
+    const STATUS: usize = offset_of!(libc::tpacket_hdr, tp_status);
+    const FRAME_LEN: usize = offset_of!(libc::tpacket_hdr, tp_len);
+    const SNAPLEN: usize = offset_of!(libc::tpacket_hdr, tp_snaplen);
+    const MAC: usize = offset_of!(libc::tpacket_hdr, tp_mac);
+
+    fn word(status: u32) -> Vec<u8> {
+        (status as usize).to_ne_bytes().to_vec()
+    }
+}
+
+impl Layout for V2 {
+    const STATUS: usize = offset_of!(libc::tpacket2_hdr, tp_status);
+    const FRAME_LEN: usize = offset_of!(libc::tpacket2_hdr, tp_len);
+    const SNAPLEN: usize = offset_of!(libc::tpacket2_hdr, tp_snaplen);
+    const MAC: usize = offset_of!(libc::tpacket2_hdr, tp_mac);
+
+    fn word(status: u32) -> Vec<u8> {
+        status.to_ne_bytes().to_vec()
+    }
+}
+
 /// Hands slots over as the kernel does; returns false if the next slot is still ours.
-fn produce_slot(ring: &mut SlotRing, index: usize, frame: &[u8], real_len: usize) -> bool {
+fn produce_slot<H: Layout>(ring: &mut SlotRing<H>, index: usize, frame: &[u8], real_len: usize) -> bool {
     let slot = index % SLOTS.slots() * SLOTS.frame_size;
-    if ring.status(slot) != libc::TP_STATUS_KERNEL {
+    if H::status(&ring.memory, slot) != libc::TP_STATUS_KERNEL {
         return false;
     }
-    let (status, len, snaplen, mac) = match ring.version {
-        SlotVersion::V1 => (
-            offset_of!(libc::tpacket_hdr, tp_status),
-            offset_of!(libc::tpacket_hdr, tp_len),
-            offset_of!(libc::tpacket_hdr, tp_snaplen),
-            offset_of!(libc::tpacket_hdr, tp_mac),
-        ),
-        SlotVersion::V2 => (
-            offset_of!(libc::tpacket2_hdr, tp_status),
-            offset_of!(libc::tpacket2_hdr, tp_len),
-            offset_of!(libc::tpacket2_hdr, tp_snaplen),
-            offset_of!(libc::tpacket2_hdr, tp_mac),
-        ),
-    };
-    put(&mut ring.memory, slot + len, &(real_len as u32).to_ne_bytes());
-    put(&mut ring.memory, slot + snaplen, &(frame.len() as u32).to_ne_bytes());
-    put(&mut ring.memory, slot + mac, &(MAC as u16).to_ne_bytes());
+    put(&mut ring.memory, slot + H::FRAME_LEN, &(real_len as u32).to_ne_bytes());
+    put(&mut ring.memory, slot + H::SNAPLEN, &(frame.len() as u32).to_ne_bytes());
+    put(&mut ring.memory, slot + H::MAC, &(MAC as u16).to_ne_bytes());
     put(&mut ring.memory, slot + MAC, frame);
     // Other bits stand beside USER.
     let value = libc::TP_STATUS_USER | libc::TP_STATUS_TS_SOFTWARE | libc::TP_STATUS_CSUMNOTREADY;
-    match ring.version {
-        SlotVersion::V1 => put(&mut ring.memory, slot + status, &(value as usize).to_ne_bytes()),
-        SlotVersion::V2 => put(&mut ring.memory, slot + status, &value.to_ne_bytes()),
-    }
+    put(&mut ring.memory, slot + H::STATUS, &H::word(value));
     true
 }
 
@@ -115,8 +132,8 @@ fn frame(number: usize) -> Vec<u8> {
     (0..number % MAX_FRAME).map(|at| (number + at) as u8).collect()
 }
 
-fn run_slots(version: SlotVersion, steps: &[Step]) {
-    let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version, WHOLE);
+fn run_slots<H: Layout>(steps: &[Step]) {
+    let mut ring = SlotRing::<H>::new(memory(SLOTS), SLOTS, WHOLE);
     let (mut produced, mut sent) = (0, VecDeque::new());
     for step in steps {
         for _ in 0..step.produce {
@@ -128,8 +145,8 @@ fn run_slots(version: SlotVersion, steps: &[Step]) {
         }
         ring.release();
         let mut left = ring.available(step.budget);
-        assert!(left <= step.budget);
-        for (meta, bytes) in ring.frames(&mut left).take(step.take) {
+        assert_eq!(left, sent.len().min(step.budget));
+        for RxFrame { meta, bytes } in ring.frames(&mut left).take(step.take) {
             let (len, expected) = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (len, &*expected));
         }
@@ -140,7 +157,7 @@ fn run_slots(version: SlotVersion, steps: &[Step]) {
     ring.release();
     let mut left = ring.available(usize::MAX);
     assert_eq!(left, sent.len(), "what was not taken is still there");
-    assert!(ring.frames(&mut left).zip(sent).all(|((_, bytes), (_, expected))| *bytes == *expected));
+    assert!(ring.frames(&mut left).zip(sent).all(|(frame, (_, expected))| *frame.bytes == *expected));
 }
 
 fn run_blocks(steps: &[Step]) {
@@ -156,7 +173,7 @@ fn run_blocks(steps: &[Step]) {
         }
         let mut left = ring.available(step.budget);
         assert!(left <= step.budget);
-        for (meta, bytes) in ring.frames(&mut left).take(step.take) {
+        for RxFrame { meta, bytes } in ring.frames(&mut left).take(step.take) {
             let expected = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (expected.len(), &*expected));
         }
@@ -165,7 +182,7 @@ fn run_blocks(steps: &[Step]) {
         }
     }
     // What is left comes out, up to the first block that the kernel still has.
-    while ring.available(usize::MAX) > 0 {
+    while ring.available(1) > 0 {
         let mut left = usize::MAX;
         let taken = ring.frames(&mut left).count();
         assert!(taken > 0 && taken <= sent.len());
@@ -174,10 +191,21 @@ fn run_blocks(steps: &[Step]) {
     assert!(sent.is_empty(), "{} frames lost", sent.len());
 }
 
+fn run_garbage<H: Layout>(lending: Lending, garbage: &[u8], steps: &[Step]) {
+    let mut ring = SlotRing::<H>::new(memory(SLOTS), SLOTS, lending);
+    let (start, len) = (ring.memory.start().as_ptr() as usize, ring.memory.len());
+    for step in steps {
+        put(&mut ring.memory, 0, garbage);
+        ring.release();
+        let mut left = ring.available(step.budget);
+        check_places(start, len, ring.frames(&mut left).take(step.take));
+    }
+}
+
 /// Frames of one batch lie inside the ring and do not overlap.
-fn check_places<'b>(start: usize, len: usize, frames: impl Iterator<Item = (RxMeta, &'b mut [u8])>) {
+fn check_places<'b>(start: usize, len: usize, frames: impl Iterator<Item = RxFrame<'b>>) {
     let mut places: Vec<Range<usize>> = Vec::new();
-    for (meta, bytes) in frames {
+    for RxFrame { meta, bytes } in frames {
         let place = bytes.as_ptr() as usize - start..bytes.as_ptr() as usize - start + bytes.len();
         assert!(place.end <= len, "outside of the ring");
         assert!(meta.len >= bytes.len());
@@ -191,12 +219,12 @@ fn check_places<'b>(start: usize, len: usize, frames: impl Iterator<Item = (RxMe
 proptest! {
     #[test]
     fn slots_v1_deliver_each_frame_once_in_order(steps in vec(step(), 1..200)) {
-        run_slots(SlotVersion::V1, &steps);
+        run_slots::<V1>(&steps);
     }
 
     #[test]
     fn slots_v2_deliver_each_frame_once_in_order(steps in vec(step(), 1..200)) {
-        run_slots(SlotVersion::V2, &steps);
+        run_slots::<V2>(&steps);
     }
 
     #[test]
@@ -206,15 +234,8 @@ proptest! {
 
     #[test]
     fn slots_full_of_garbage_stay_in_bounds(garbage in vec(any::<u8>(), SLOTS.len()), v1: bool, tags: bool, steps in vec(step(), 1..20)) {
-        let version = if v1 { SlotVersion::V1 } else { SlotVersion::V2 };
-        let mut ring = SlotRing::new(memory(SLOTS), SLOTS, version, if tags { TAGGED } else { WHOLE });
-        let (start, len) = (ring.memory.start().as_ptr() as usize, ring.memory.len());
-        for step in steps {
-            put(&mut ring.memory, 0, &garbage);
-            ring.release();
-            let mut left = ring.available(step.budget);
-            check_places(start, len, ring.frames(&mut left).take(step.take));
-        }
+        let lending = if tags { TAGGED } else { WHOLE };
+        if v1 { run_garbage::<V1>(lending, &garbage, &steps) } else { run_garbage::<V2>(lending, &garbage, &steps) }
     }
 
     #[test]
@@ -239,9 +260,26 @@ proptest! {
 }
 
 #[test]
+fn slot_that_another_processor_is_still_filling_ends_a_batch() {
+    let mut ring = SlotRing::<V2>::new(memory(SLOTS), SLOTS, WHOLE);
+    (0..SLOTS.slots()).for_each(|number| assert!(produce_slot(&mut ring, number, &[number as u8], 1)));
+    V2::set_kernel(&ring.memory, 2 * SLOTS.frame_size);
+    let take = |ring: &mut SlotRing<V2>| {
+        let mut left = ring.available(usize::MAX);
+        let taken: Vec<_> = ring.frames(&mut left).map(|frame| frame.bytes[0]).collect();
+        assert_eq!(left, 0);
+        taken
+    };
+    assert_eq!(take(&mut ring), [0, 1]);
+    assert_eq!(take(&mut ring), []);
+    assert!(produce_slot(&mut ring, 2, &[2], 1));
+    assert_eq!(take(&mut ring), [2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
 fn slots_do_not_cross_blocks() {
     let geometry = Geometry { block_size: 4096, blocks: 2, frame_size: 1104 };
-    let ring = SlotRing::new(memory(geometry), geometry, SlotVersion::V2, WHOLE);
-    let starts: Vec<_> = (0..geometry.slots()).map(|n| ring.slot(n)).collect();
-    assert_eq!(starts, [0, 1104, 2208, 4096, 5200, 6304]);
+    let ring = SlotRing::<V2>::new(memory(geometry), geometry, WHOLE);
+    let starts: Vec<_> = iter::successors(Some(0), |slot| Some(ring.behind(*slot))).take(7).collect();
+    assert_eq!(starts, [0, 1104, 2208, 4096, 5200, 6304, 0]);
 }

@@ -58,7 +58,7 @@ mod tx;
 pub use error::{ErrorKind, IoError};
 pub use filter::{RxFilter, VlanFilter};
 pub use limits::{Limits, Offloads};
-pub use rx::{PacketType, RxBatch, RxFrame, RxMeta, RxQueue, VlanTag};
+pub use rx::{FrameSink, PacketType, RxBatch, RxFrame, RxMeta, RxQueue, VlanTag};
 pub use tx::{TxFrame, TxQueue};
 
 /// One boundary-preserving channel, before it is split: one read is one frame, one write is one frame.

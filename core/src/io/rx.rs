@@ -42,7 +42,7 @@ pub trait RxQueue {
 
 /// Frames on loan from an [`RxQueue`] (rules R3 and R4).
 pub trait RxBatch {
-    /// How many frames are left to take.
+    /// How many frames are left to take, and none that came after the poll; fewer may be, where several processors fill a ring at a time.
     fn len(&self) -> usize;
 
     /// True if no frame is left to take.
@@ -53,10 +53,25 @@ pub trait RxBatch {
     /// Takes the frames one by one, in order of arrival. May be called again for the rest.
     fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>>;
 
+    /// Takes all frames that are left and hands each to `sink`: the same as a loop over [`frames`](RxBatch::frames), and all that an endpoint does
+    /// with a batch unless it merges or cuts. A backend whose batches are of several kinds tells them apart here once, instead of for each frame.
+    #[inline]
+    fn drain<S: FrameSink>(&mut self, sink: &mut S) {
+        for frame in self.frames() {
+            sink.frame(frame);
+        }
+    }
+
     /// How many calls to the system it took to fill this batch, the one that found nothing included; 0 where frames had been kept.
     fn calls(&self) -> usize {
         0
     }
+}
+
+/// Where frames go, one after another; see [`RxBatch::drain`].
+pub trait FrameSink {
+    /// Does with a frame what is to be done with it.
+    fn frame(&mut self, frame: RxFrame<'_>);
 }
 
 /// One received frame.

@@ -5,7 +5,7 @@ use crate::counters::RxCounters;
 use crate::dispatcher::{LinkEvent, NetworkDispatcher};
 use crate::endpoint::state::State;
 use crate::endpoint::{Options, Queue, Shared};
-use crate::io::{ErrorKind, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
+use crate::io::{ErrorKind, FrameSink, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
 use crate::packet::RxPacket;
 use crate::rx::gro::Coalescer;
 use crate::rx::{Filter, Finish, Finisher, Tally, Waiter};
@@ -72,9 +72,10 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
             return Err(self.finish(Ended::Detached, dispatcher));
         };
         let options = &self.shared.config.options;
-        let filter = self.shared.filter(self.queue.limits.vnet_header_len);
         let taken = match rx.poll(options.rx_budget) {
             Ok(mut batch) => {
+                // Behind the poll: what comes after a change of the address is not held against the old one.
+                let filter = self.shared.filter(self.queue.limits.vnet_header_len);
                 let mut tally = Tally::new(&self.queue.counters);
                 tally.rx.calls = batch.calls();
                 Ok(hand_over(&mut batch, options, &filter, &mut tally, dispatcher))
@@ -111,11 +112,11 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
     /// Between the two there is no error to lose: a frame that was lent and not taken is lent again (rule R4).
     #[cfg(feature = "smoltcp")]
     pub(crate) fn take<R>(&mut self, f: impl FnOnce(&[u8]) -> R) -> R {
-        let filter = self.shared.filter(self.queue.limits.vnet_header_len);
         let finish = Finish { split: false, complete: false, verify: self.verifies_checksums() };
         let Some(Ok(mut batch)) = self.rx.as_mut().map(|rx| rx.poll(1)) else {
             return f(&[]);
         };
+        let filter = self.shared.filter(self.queue.limits.vnet_header_len);
         let mut tally = Tally::new(&self.queue.counters);
         tally.rx.calls = batch.calls();
         f(take_one(&mut batch, &filter, finish, &mut tally))
@@ -283,13 +284,26 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     tally: &mut Tally<'_>,
     dispatcher: &mut D,
 ) {
-    for frame in batch.frames() {
-        match filter.accept(&frame) {
+    batch.drain(&mut Delivery { filter, tally, dispatcher });
+}
+
+/// Hands frames to a dispatcher as they are.
+struct Delivery<'f, 't, 'c, 'd, D: ?Sized> {
+    filter: &'f Filter,
+    tally: &'t mut Tally<'c>,
+    dispatcher: &'d mut D,
+}
+
+impl<D: NetworkDispatcher + ?Sized> FrameSink for Delivery<'_, '_, '_, '_, D> {
+    // Always: in one piece with the loop that finds the frames, what the dispatcher does not ask for is not even read.
+    #[inline(always)]
+    fn frame(&mut self, frame: RxFrame<'_>) {
+        match self.filter.accept(&frame) {
             Ok(parsed) => {
-                tally.delivered(frame.bytes.len());
-                dispatcher.deliver(parsed.protocol, RxPacket::new(frame.bytes, parsed.header_len, frame.meta));
+                self.tally.delivered(frame.bytes.len());
+                self.dispatcher.deliver(parsed.protocol, RxPacket::new(frame.bytes, parsed.header_len, frame.meta));
             }
-            Err(cause) => tally.dropped(&frame, cause),
+            Err(cause) => self.tally.dropped(&frame, cause),
         }
     }
 }
