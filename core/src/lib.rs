@@ -22,7 +22,7 @@
 //!                virtio-net header, or cut and summed up here              tx/offloaded.rs, tx/gso.rs, wire/vnet.rs
 //!                refused for what it asked? in software                    tx/downgrade.rs
 //!             ─► TxQueue::send: many frames, one call; wait? drop?         tx/sender.rs, io/tx.rs, the backend
-//!             ─► what became of each packet                                packet.rs
+//!             ─► what became of each packet                                packet/status.rs
 //! ```
 //!
 //! # Example
