@@ -17,6 +17,8 @@ pub struct Queue<IO: RawIo> {
     rx: Mutex<Option<IO::Rx>>,
     /// The system leaves out what the endpoint does not take.
     filtered_below: AtomicBool,
+    /// The receiver told that the link is down, and not yet that it is up: whoever follows it is to say so.
+    link_down: AtomicBool,
     /// Sending found the peer gone; the receiver reports it once the queue is empty.
     hangup: AtomicBool,
     /// The end was reported.
@@ -36,6 +38,7 @@ impl<IO: RawIo> Queue<IO> {
             lost: AtomicU32::new(0),
             rx: Mutex::new(Some(rx)),
             filtered_below: AtomicBool::new(false),
+            link_down: AtomicBool::new(false),
             hangup: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
@@ -95,8 +98,18 @@ impl<IO: RawIo> Queue<IO> {
     /// Makes the queue as good as new for the next attachment.
     pub(crate) fn rearm(&self) {
         self.stop.rearm();
+        self.link_down.store(false, Ordering::Relaxed);
         self.hangup.store(false, Ordering::Relaxed);
         self.ended.store(false, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_link_down(&self) -> bool {
+        self.link_down.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_link_down(&self, down: bool) {
+        self.link_down.store(down, Ordering::Relaxed);
     }
 
     pub(crate) fn hangup(&self) -> bool {
