@@ -3,10 +3,10 @@ use core::time::Duration;
 use bitflags::bitflags;
 
 use crate::error::{ConfigError, UnsupportedOption};
-use crate::io::{Limits, RxFilter, VlanFilter};
+use crate::io::{EtherTypes, Limits, RxFilter, VlanFilter};
 use crate::rx::WakePolicy;
 use crate::wire::ethernet::HEADER_LEN;
-use crate::wire::{EtherType, LinkAddress};
+use crate::wire::LinkAddress;
 
 /// The origin's `BatchSize`: 46 packets of 1,420 bytes and one of 216 are one TCP segment of 64 KiB.
 pub const BATCH_SIZE: usize = 47;
@@ -32,8 +32,8 @@ pub struct Options {
     pub address: LinkAddress,
     /// Accept frames for any address, as a bridge port or a sniffer must (the origin cannot). Default false.
     pub promiscuous: bool,
-    /// Accept packets of these protocols only (IANA "IEEE 802 Numbers"); the type behind a VLAN tag counts. Default empty: all, as in the origin.
-    pub ether_types: &'static [EtherType],
+    /// Accept packets of these protocols only; the type behind a VLAN tag counts. Default [`EtherTypes::ALL`], as in the origin.
+    pub ether_types: EtherTypes,
     /// Accept frames of these VLANs only. A tag that a channel neither leaves in the frame nor tells is not seen. Default [`VlanFilter::Any`].
     pub vlan: VlanFilter,
     /// Most frames taken from a queue at a time; a stop is seen between two such batches. Default 64.
@@ -103,7 +103,7 @@ impl Default for Options {
             ethernet_header: true,
             address: LinkAddress::ZERO,
             promiscuous: false,
-            ether_types: &[],
+            ether_types: EtherTypes::ALL,
             vlan: VlanFilter::Any,
             rx_budget: 64,
             wake: WakePolicy::Prompt,
