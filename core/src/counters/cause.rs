@@ -33,7 +33,7 @@ pub enum DropCause {
 }
 
 impl DropCause {
-    /// Every cause, in the order of [`RxCounters::drops`].
+    /// Every cause, in the order of [`RxCounters::drops`](super::RxCounters::drops).
     pub const ALL: [Self; 10] = [
         Self::Runt,
         Self::ForeignAddress,
@@ -84,7 +84,7 @@ pub enum RefusalCause {
 }
 
 impl RefusalCause {
-    /// Every cause, in the order of [`TxCounters::refusals`].
+    /// Every cause, in the order of [`TxCounters::refusals`](super::TxCounters::refusals).
     pub const ALL: [Self; 6] =
         [Self::Unfit, Self::WouldBlock, Self::NoBuffers, Self::LinkDown, Self::Rejected, Self::Closed];
 }

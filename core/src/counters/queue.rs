@@ -62,6 +62,25 @@ impl QueueCounters {
         self.waits.fetch_add(1, Relaxed);
     }
 
+    /// Counts on from `counters`.
+    pub(crate) fn set(&self, counters: &Counters) {
+        let Counters { rx, tx } = counters;
+        self.received.store(rx.received, Relaxed);
+        self.received_bytes.store(rx.received_bytes, Relaxed);
+        self.delivered.store(rx.delivered, Relaxed);
+        self.merged.store(rx.merged, Relaxed);
+        self.split.store(rx.split, Relaxed);
+        self.drops.iter().zip(rx.drops).for_each(|(counter, n)| counter.store(n, Relaxed));
+        self.truncated_bytes.store(rx.truncated_bytes, Relaxed);
+        self.rx_calls.store(rx.calls, Relaxed);
+        self.errors.store(rx.errors, Relaxed);
+        self.sent.store(tx.sent, Relaxed);
+        self.sent_bytes.store(tx.sent_bytes, Relaxed);
+        self.refusals.iter().zip(tx.refusals).for_each(|(counter, n)| counter.store(n, Relaxed));
+        self.tx_calls.store(tx.calls, Relaxed);
+        self.waits.store(tx.waits, Relaxed);
+    }
+
     pub(crate) fn snapshot(&self) -> Counters {
         Counters {
             rx: RxCounters {

@@ -2,11 +2,11 @@ use core::time::Duration;
 
 use bitflags::bitflags;
 
-use crate::error::{ConfigError, UnsupportedOption};
+use crate::error::ConfigError;
 use crate::io::{EtherTypes, Limits, RxFilter, VlanFilter};
 use crate::rx::WakePolicy;
-use crate::wire::ethernet::HEADER_LEN;
 use crate::wire::LinkAddress;
+use crate::wire::ethernet::HEADER_LEN;
 
 /// The origin's `BatchSize`: 46 packets of 1,420 bytes and one of 216 are one TCP segment of 64 KiB.
 pub const BATCH_SIZE: usize = 47;
@@ -86,11 +86,12 @@ pub struct Options {
     /// Packets that may wait for each processor, besides those it is working off; what comes on top is dropped and counted (the origin queues
     /// without bound). Default 2048, so that the backlog of a default ring passes whole.
     pub processor_backlog: usize,
-    /// The secret by which flows are spread over processors. Default `None`: whoever starts them takes a random one.
+    /// The secret by which flows are spread over processors. Default `None`: whoever starts them draws one ([`Endpoint::flow_seed`](crate::Endpoint::flow_seed)).
     pub flow_seed: Option<[u64; 2]>,
     /// Both directions of a flow go to the same processor, as a bridge or a firewall wants. Default false.
     pub symmetric_flow_hash: bool,
-    /// Announce [`Capabilities::SAVE_RESTORE`] (`SaveRestore`). Not supported.
+    /// Announce [`Capabilities::SAVE_RESTORE`] (`SaveRestore`). Every endpoint can be [saved](crate::endpoint::snapshot); this says that somebody will.
+    /// Default false.
     pub save_restore: bool,
     /// Announce [`Capabilities::DISCONNECT_OK`] (`DisconnectOk`). Default false.
     pub disconnect_ok: bool,
@@ -190,7 +191,6 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn new(options: Options, limits: impl Iterator<Item = Limits>) -> Result<Self, ConfigError> {
-        refuse_unsupported(&options)?;
         if options.gso == GsoSupport::None && options.gso_max_size != 0 {
             return Err(ConfigError::GsoMaxSizeWithoutGso);
         }
@@ -256,6 +256,7 @@ impl Config {
         capabilities.set(Capabilities::RESOLUTION_REQUIRED, self.options.ethernet_header);
         capabilities.set(Capabilities::TX_CHECKSUM_OFFLOAD, self.options.tx_checksum_offload);
         capabilities.set(Capabilities::RX_CHECKSUM_OFFLOAD, self.options.rx_checksum_offload);
+        capabilities.set(Capabilities::SAVE_RESTORE, self.options.save_restore);
         capabilities.set(Capabilities::DISCONNECT_OK, self.options.disconnect_ok);
         capabilities
     }
@@ -272,12 +273,4 @@ const fn check_vlan(options: &Options) -> Result<(), ConfigError> {
         VlanFilter::Id(0 | 4095..) => Err(ConfigError::VlanId),
         VlanFilter::Id(_) | VlanFilter::Untagged => Ok(()),
     }
-}
-
-const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {
-    let option = match options {
-        Options { save_restore: true, .. } => UnsupportedOption::SaveRestore,
-        _ => return Ok(()),
-    };
-    Err(ConfigError::Unsupported(option))
 }

@@ -2,6 +2,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
 
+use super::snapshot::QueueSnapshot;
 use crate::counters::{Counters, QueueCounters};
 use crate::io::{Channel, Limits, Offloads, RawIo, RxFilter, Stop as _, TxQueue as _};
 
@@ -81,6 +82,21 @@ impl<IO: RawIo> Queue<IO> {
     pub(crate) fn set_rx_filter(&self, filter: &RxFilter) -> Result<(), IO::Error> {
         self.filtered_below.store(self.tx.set_rx_filter(filter)?, Ordering::Relaxed);
         Ok(())
+    }
+
+    pub(super) fn save(&self) -> QueueSnapshot {
+        QueueSnapshot {
+            counters: self.counters(),
+            offloads_lost: Offloads::from_bits_truncate(self.lost.load(Ordering::Relaxed)),
+            link_down: self.is_link_down(),
+        }
+    }
+
+    /// Goes on from `saved`, before anything has passed.
+    pub(super) fn restore(&self, saved: &QueueSnapshot) {
+        self.counters.set(&saved.counters);
+        self.lost.store(saved.offloads_lost.bits(), Ordering::Relaxed);
+        self.set_link_down(saved.link_down);
     }
 
     pub(crate) fn take_rx(&self) -> Option<IO::Rx> {

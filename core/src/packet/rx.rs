@@ -102,7 +102,7 @@ impl<'b> RxPacket<'b> {
         self.tail.iter().fold(self.payload().len(), |sum, part| sum + part.len())
     }
 
-    /// The whole frame in its pieces, for [`Packet::framed`]: that is forwarding.
+    /// The whole frame in its pieces, for [`Packet::framed`](super::Packet::framed): that is forwarding.
     ///
     /// ```
     /// # use fdlink_core::{LinkEndpoint, Packet, RxPacket, WriteError};
@@ -118,7 +118,7 @@ impl<'b> RxPacket<'b> {
         Parts::new(self.frame, self.tail)
     }
 
-    /// The packet from its network header on in its pieces, for [`Packet::new`].
+    /// The packet from its network header on in its pieces, for [`Packet::new`](super::Packet::new).
     #[must_use]
     #[inline]
     pub fn payload_parts(&self) -> Parts<'_> {
