@@ -2,7 +2,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use fdlink_core::io::VlanFilter;
 use fdlink_core::wire::ethernet::{HEADER_LEN, VLAN_TAG_LEN};
-use fdlink_core::{Endpoint, InjectableEndpoint, Options, Queue};
+use fdlink_core::{Endpoint, InjectableEndpoint, Options, Queue, Snapshot};
 
 use crate::error::SetupError;
 use crate::fd::{FdIo, TAGS_ARE_LOST};
@@ -29,13 +29,37 @@ pub fn endpoint<F: AsFd>(
     options: Options,
     fd_options: &FdOptions,
 ) -> Result<FdEndpoint<F>, SetupError> {
+    Ok(Endpoint::new(queues(fds, &options, fd_options)?, options)?)
+}
+
+/// Makes an endpoint over `fds` that goes on where another one was when `snapshot` was taken ([`Endpoint::restore`]).
+///
+/// The descriptors are new ones, as many as the other endpoint had. Their options are no part of a snapshot: they say how *these* are driven. Offloads
+/// that they grant and that had been lost stay lost. Where `Runner` drove the endpoint, [`Runner::resume`](crate::Runner::resume) does so again.
+///
+/// # Errors
+///
+/// As for [`endpoint`].
+pub fn restore<F: AsFd, const QUEUES: usize>(
+    fds: impl IntoIterator<Item = F>,
+    snapshot: &Snapshot<QUEUES>,
+    fd_options: &FdOptions,
+) -> Result<FdEndpoint<F>, SetupError> {
+    Ok(Endpoint::restore(queues(fds, &snapshot.options, fd_options)?, snapshot)?)
+}
+
+fn queues<F: AsFd>(
+    fds: impl IntoIterator<Item = F>,
+    options: &Options,
+    fd_options: &FdOptions,
+) -> Result<Vec<Queue<FdIo<F>>>, SetupError> {
     let fd_options = with_frame_len(fd_options, options.mtu);
     let channels = fds.into_iter().map(|fd| FdIo::new(fd, &fd_options)).collect::<Result<Vec<_>, _>>()?;
     check_kinds(&channels)?;
     if options.vlan != VlanFilter::Any && !channels.iter().all(FdIo::keeps_tags) {
         return Err(SetupError::Unavailable { option: "vlan", reason: TAGS_ARE_LOST });
     }
-    Ok(Endpoint::new(channels.into_iter().map(Queue::new).collect(), options)?)
+    Ok(channels.into_iter().map(Queue::new).collect())
 }
 
 /// Descriptors of several kinds cannot be one link: its frames would differ in where they come from and in what is in front of them.

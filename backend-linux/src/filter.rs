@@ -25,12 +25,12 @@ pub(crate) fn program(filter: &RxFilter) -> Vec<sock_filter> {
     if !filter.promiscuous {
         program.extend(own_or_group(filter.address));
     }
-    if !filter.ether_types.is_empty() || filter.vlan != VlanFilter::Any {
+    if !filter.ether_types.is_all() || filter.vlan != VlanFilter::Any {
         program.extend(LOAD_TAG_AND_TYPE);
         vlan(&mut program, filter.vlan);
         program.push(plain(libc::BPF_MISC | libc::BPF_TXA, 0));
     }
-    types(&mut program, filter.ether_types);
+    types(&mut program, filter.ether_types.as_slice());
     program
 }
 
@@ -74,7 +74,7 @@ fn types(program: &mut Vec<sock_filter>, ether_types: &[EtherType]) {
 fn packet_without_header(program: &mut Vec<sock_filter>, filter: &RxFilter) {
     program.extend([load(libc::BPF_B, 0), plain(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K, 4)]);
     for (version, ether_type) in [(4, EtherType::IPV4), (6, EtherType::IPV6)] {
-        if filter.ether_types.is_empty() || filter.ether_types.contains(&ether_type) {
+        if filter.ether_types.takes(ether_type) {
             program.extend([jump(libc::BPF_JEQ, version, 0, 1), ACCEPT]);
         }
     }

@@ -1,7 +1,7 @@
 //! The programs, run by an interpreter of the instructions that they are made of, against the filter of the endpoint.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-use fdlink_core::io::VlanTag;
+use fdlink_core::io::{EtherTypes, VlanTag};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -44,8 +44,12 @@ fn run(program: &[sock_filter], frame: &[u8], taken_out: Option<VlanTag>) -> u32
 const OWN: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 1]);
 
 fn filter() -> impl Strategy<Value = RxFilter> {
-    let types: [&'static [EtherType]; 4] =
-        [&[], &[EtherType::IPV4], &[EtherType::IPV6, EtherType::ARP], &[EtherType::VLAN, EtherType(0x88b5)]];
+    let types = [
+        EtherTypes::ALL,
+        EtherTypes::only([EtherType::IPV4]),
+        EtherTypes::only([EtherType::IPV6, EtherType::ARP]),
+        EtherTypes::only([EtherType::VLAN, EtherType(0x88b5)]),
+    ];
     let vlans = [VlanFilter::Any, VlanFilter::Untagged, VlanFilter::Id(5), VlanFilter::Id(4094)];
     let addresses = [OWN, LinkAddress::ZERO, LinkAddress([0xfe, 0xff, 0xff, 0xff, 0xff, 0xfe])];
     (any::<bool>(), any::<bool>(), select(addresses.to_vec()), select(types.to_vec()), select(vlans.to_vec())).prop_map(
@@ -102,12 +106,11 @@ proptest! {
 /// No step jumps over the end or backwards, so that the kernel accepts it (`bpf_check_classic`).
 #[test]
 fn every_jump_lands_inside_the_program() {
-    let types: &'static [EtherType] = &[EtherType::IPV4, EtherType::IPV6, EtherType::ARP];
     let filter = RxFilter {
         ethernet_header: true,
         promiscuous: false,
         address: OWN,
-        ether_types: types,
+        ether_types: EtherTypes::only([EtherType::IPV4, EtherType::IPV6, EtherType::ARP]),
         vlan: VlanFilter::Id(5),
     };
     let program = program(&filter);

@@ -78,7 +78,7 @@ mod vlan;
 mod vnet;
 mod wait;
 
-pub use endpoint::{FdEndpoint, endpoint, injectable};
+pub use endpoint::{FdEndpoint, endpoint, injectable, restore};
 pub use error::{FdError, SetupError};
 pub use fd::{FdIo, FdStop};
 pub use mode::{DispatchMode, FdOptions, MAX_MSGS_PER_RECV};

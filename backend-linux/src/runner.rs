@@ -6,8 +6,7 @@ use std::thread::{Builder, JoinHandle};
 
 use fdlink_core::io::RawIo;
 use fdlink_core::{
-    Ended, Endpoint, FlowHasher, LinkEndpoint, LinkEvent, NetworkDispatcher, Options, Queue, Receiver, ReceiverError,
-    StateError,
+    Ended, Endpoint, FlowHasher, LinkEndpoint, LinkEvent, NetworkDispatcher, Queue, Receiver, ReceiverError, StateError,
 };
 use rustix::io::Errno;
 
@@ -15,11 +14,11 @@ use crate::processors::{BacklogSize, Panicked, Processors};
 
 /// Receives from every queue of an endpoint, each on a thread of its own (`fdlink-rx-0`, …), as the origin's `Attach` does.
 ///
-/// With [`Options::processors_per_channel`] above 1, packets are spread by flow over that many threads for each queue (`fdlink-proc-0-0`,
+/// With [`Options::processors_per_channel`](fdlink_core::Options::processors_per_channel) above 1, packets are spread by flow over that many threads for each queue (`fdlink-proc-0-0`,
 /// `fdlink-proc-0-1`, …), each with a dispatcher of its own:
 ///
 /// - The packets of one flow go to one processor and keep their order; those that have no flow go to the first.
-/// - [`Options::processor_backlog`] packets may wait for a processor; what comes on top is dropped as
+/// - [`Options::processor_backlog`](fdlink_core::Options::processor_backlog) packets may wait for a processor; what comes on top is dropped as
 ///   [`DropCause::BacklogFull`](fdlink_core::DropCause::BacklogFull). A packet counts as delivered when it was handed over.
 /// - Each processor is told every [`LinkEvent`], behind the packets that came before; the end once, as the last.
 /// - The receiver of a queue is back, and the queue has ended, when its processors have delivered all that was handed over.
@@ -127,15 +126,32 @@ where
     /// As for [`attach`](Runner::attach).
     pub fn attach_processors<D>(
         endpoint: Arc<Endpoint<IO, Q>>,
-        mut dispatcher: impl FnMut(usize, usize) -> D,
+        dispatcher: impl FnMut(usize, usize) -> D,
     ) -> Result<Self, RunnerError>
     where
         D: NetworkDispatcher + Send + 'static,
     {
         endpoint.attach().map_err(RunnerError::State)?;
+        Self::resume(endpoint, dispatcher)
+    }
+
+    /// Starts the threads of an endpoint that is attached already, as one that was [restored](Endpoint::restore), with the dispatcher that
+    /// `dispatcher` makes for each queue and processor. Where it is not attached, or somebody else has the receiver of a queue, the dispatchers are told
+    /// [`LinkEvent::Detached`] and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`RunnerError::Spawn`]; the endpoint is detached then.
+    pub fn resume<D>(
+        endpoint: Arc<Endpoint<IO, Q>>,
+        mut dispatcher: impl FnMut(usize, usize) -> D,
+    ) -> Result<Self, RunnerError>
+    where
+        D: NetworkDispatcher + Send + 'static,
+    {
         // From here on, dropping `runner` undoes everything.
         let mut runner = Self { endpoint, threads: Vec::new() };
-        let hasher = flow_hasher(runner.endpoint.options());
+        let hasher = flow_hasher(&runner.endpoint);
         for queue in 0..runner.endpoint.queues().len() {
             let thread = runner.spawn(queue, hasher, |processor| dispatcher(queue, processor));
             runner.threads.push(thread.map_err(RunnerError::Spawn)?);
@@ -213,11 +229,13 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Drop for Runner<IO, Q> {
 }
 
 /// Without a seed of the caller, a random one.
-fn flow_hasher(options: &Options) -> FlowHasher {
-    // Where the standard library has its secrets from: the system, without an error to handle.
-    let random = RandomState::new();
-    let seed = options.flow_seed.unwrap_or_else(|| [random.hash_one(0), random.hash_one(1)]);
-    FlowHasher::new(seed).symmetric(options.symmetric_flow_hash)
+fn flow_hasher<IO: RawIo, Q: AsRef<[Queue<IO>]>>(endpoint: &Endpoint<IO, Q>) -> FlowHasher {
+    let seed = endpoint.flow_seed(|| {
+        // Where the standard library has its secrets from: the system, without an error to handle.
+        let random = RandomState::new();
+        [random.hash_one(0), random.hash_one(1)]
+    });
+    FlowHasher::new(seed).symmetric(endpoint.options().symmetric_flow_hash)
 }
 
 fn backlog_size<IO: RawIo, Q: AsRef<[Queue<IO>]>>(endpoint: &Endpoint<IO, Q>, queue: usize) -> BacklogSize {

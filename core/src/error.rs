@@ -37,26 +37,13 @@ pub enum ConfigError {
     ProcessorBacklogZero,
     /// `rx_split`: packets would be merged by `gro` and not be split again.
     SplitWithGro,
-    /// The option is not supported by this version.
-    Unsupported(UnsupportedOption),
-}
-
-/// Options that have their place and that this version does not carry out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UnsupportedOption {
-    /// `save_restore`.
-    SaveRestore,
-}
-
-impl UnsupportedOption {
-    /// The name of the field of [`Options`](crate::Options).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SaveRestore => "save_restore",
-        }
-    }
+    /// `queues`: not as many as the endpoint had that is to be restored.
+    QueuesOfSnapshot {
+        /// Queues in the snapshot.
+        saved: usize,
+        /// Queues given.
+        given: usize,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -79,8 +66,8 @@ impl fmt::Display for ConfigError {
             Self::RxBudgetZero => f.write_str("rx_budget: must not be zero"),
             Self::ProcessorBacklogZero => f.write_str("processor_backlog: must not be zero"),
             Self::SplitWithGro => f.write_str("rx_split: does not go together with gro, which makes super-frames"),
-            Self::Unsupported(option) => {
-                write!(f, "{}: not supported by this version; leave it at its default", option.name())
+            Self::QueuesOfSnapshot { saved, given } => {
+                write!(f, "queues: {given} channels for a snapshot of {saved}; give as many")
             }
         }
     }
@@ -138,3 +125,62 @@ impl fmt::Display for ReceiverError {
 }
 
 impl core::error::Error for ReceiverError {}
+
+/// Why a snapshot could not be taken, written or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// There are more queues than the snapshot has room for.
+    TooManyQueues {
+        /// Queues there are.
+        queues: usize,
+        /// Queues there is room for.
+        room: usize,
+    },
+    /// The buffer is shorter than what is to be written.
+    BufferTooShort {
+        /// Bytes that are to be written.
+        needed: usize,
+    },
+    /// The bytes are no snapshot: they do not begin like one.
+    Foreign,
+    /// An older or a newer version wrote the snapshot ([`VERSION`](crate::endpoint::snapshot::VERSION)).
+    Version {
+        /// The version that wrote it.
+        found: u32,
+    },
+    /// The snapshot was cut off, or something follows it.
+    Length {
+        /// Bytes that it has, as far as it was read.
+        expected: usize,
+        /// Bytes that are there.
+        given: usize,
+    },
+    /// A field has a value that no snapshot has.
+    Malformed {
+        /// Where the field ends, in bytes from the start.
+        end: usize,
+    },
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyQueues { queues, room } => {
+                write!(f, "{queues} queues do not fit a snapshot of {room}: raise its number of queues")
+            }
+            Self::BufferTooShort { needed } => write!(f, "the buffer is too short: the snapshot takes {needed} bytes"),
+            Self::Foreign => f.write_str("the bytes are not a snapshot of an endpoint"),
+            Self::Version { found } => {
+                let known = crate::endpoint::snapshot::VERSION;
+                write!(f, "the snapshot is of version {found}, and this is version {known}")
+            }
+            Self::Length { expected, given } => {
+                write!(f, "the snapshot has {given} bytes, not {expected}: it was cut off, or something follows it")
+            }
+            Self::Malformed { end } => write!(f, "the snapshot is damaged in front of byte {end}"),
+        }
+    }
+}
+
+impl core::error::Error for SnapshotError {}

@@ -22,7 +22,7 @@
 //!                virtio-net header, or cut and summed up here              tx/offloaded.rs, tx/gso.rs, wire/vnet.rs
 //!                refused for what it asked? in software                    tx/downgrade.rs
 //!             ─► TxQueue::send: many frames, one call; wait? drop?         tx/sender.rs, io/tx.rs, the backend
-//!             ─► what became of each packet                                packet.rs
+//!             ─► what became of each packet                                packet/status.rs
 //! ```
 //!
 //! # Example
@@ -81,13 +81,14 @@ pub mod wire;
 
 pub use counters::{Counters, DropCause, RefusalCause};
 pub use dispatcher::{LinkEvent, NetworkDispatcher};
+pub use endpoint::snapshot::{QueueSnapshot, Snapshot};
 pub use endpoint::state::{State, StateError};
 pub use endpoint::{
     ArpHardwareType, BATCH_SIZE, Capabilities, Endpoint, GSO_HEADER_ALLOWANCE, GSO_MAX_SIZE, GsoSupport,
     InjectableEndpoint, InjectableLinkEndpoint, LinkEndpoint, MuxedInjectableEndpoint, OnCloseAction, Options, Queue,
     TxPolicy,
 };
-pub use error::{ConfigError, ReceiverError, UnsupportedOption, WriteError};
+pub use error::{ConfigError, ReceiverError, SnapshotError, WriteError};
 pub use offload::{ChecksumState, Gso, GsoType, Offload};
 pub use packet::{Packet, Refusal, RxPacket, TxStatus};
 pub use rx::{Ended, Parsed, Receiver, Steering, WakePolicy};

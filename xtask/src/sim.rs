@@ -24,7 +24,7 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "M", conflicts_with = "seeds")]
     minutes: Option<f64>,
 
-    /// `tcp`, `accounting`, `lifecycle`, `transmit`, `muxed`, `bulk` (1 MiB each way), or `mixed`: the first five with each seed.
+    /// `tcp`, `accounting`, `lifecycle`, `transmit`, `muxed`, `restore`, `bulk` (1 MiB each way), or `mixed`: the first six with each seed.
     #[arg(long, value_name = "NAME", default_value = "mixed")]
     scenario: String,
 

@@ -28,6 +28,19 @@ impl Lifecycle {
         }
     }
 
+    /// Goes on from the state of another endpoint, whose receivers and ends are no matter of this one.
+    pub(crate) fn restore(&self, saved: State, queues: usize) {
+        let mut inner = self.inner.lock();
+        inner.living = queues;
+        let next = match saved {
+            State::Detached | State::Detaching => State::Detached,
+            State::Attached | State::Ended => State::Attached,
+            State::Down => State::Down,
+            State::Closing | State::Closed => State::Closed,
+        };
+        self.set(&mut inner, next);
+    }
+
     #[inline]
     pub(crate) fn state(&self) -> State {
         State::from_index(self.state.load(Ordering::Acquire))

@@ -6,6 +6,7 @@ mod link;
 mod muxed;
 mod options;
 mod queue;
+pub mod snapshot;
 pub mod state;
 
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -81,6 +82,12 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> Endpoint<IO, Q> {
     /// The options it was made with. What was set since ([`set_mtu`](LinkEndpoint::set_mtu) and the like) does not show here.
     pub const fn options(&self) -> &Options {
         &self.shared.config.options
+    }
+
+    /// The secret by which flows are spread over processors: that of [`Options::flow_seed`], or else the first that `draw` gave, which stays for the life of
+    /// the endpoint and of those that are [restored](Self::restore) from it.
+    pub fn flow_seed(&self, draw: impl FnOnce() -> [u64; 2]) -> [u64; 2] {
+        *self.shared.flow_seed.lock().get_or_insert_with(draw)
     }
 
     /// Takes the receiver of queue `index` out. It comes back when it is dropped.
@@ -211,6 +218,7 @@ pub(crate) struct Shared {
     /// Held while the address and the filters of the queues change together.
     readdressing: Mutex<()>,
     on_close: Mutex<Option<OnCloseAction>>,
+    flow_seed: Mutex<Option<[u64; 2]>>,
 }
 
 impl Shared {
@@ -223,6 +231,7 @@ impl Shared {
             address: Mutex::new(config.options.address),
             readdressing: Mutex::new(()),
             on_close: Mutex::new(None),
+            flow_seed: Mutex::new(config.options.flow_seed),
         }
     }
 

@@ -2,11 +2,11 @@ use core::time::Duration;
 
 use bitflags::bitflags;
 
-use crate::error::{ConfigError, UnsupportedOption};
-use crate::io::{Limits, RxFilter, VlanFilter};
+use crate::error::ConfigError;
+use crate::io::{EtherTypes, Limits, RxFilter, VlanFilter};
 use crate::rx::WakePolicy;
+use crate::wire::LinkAddress;
 use crate::wire::ethernet::HEADER_LEN;
-use crate::wire::{EtherType, LinkAddress};
 
 /// The origin's `BatchSize`: 46 packets of 1,420 bytes and one of 216 are one TCP segment of 64 KiB.
 pub const BATCH_SIZE: usize = 47;
@@ -32,8 +32,8 @@ pub struct Options {
     pub address: LinkAddress,
     /// Accept frames for any address, as a bridge port or a sniffer must (the origin cannot). Default false.
     pub promiscuous: bool,
-    /// Accept packets of these protocols only (IANA "IEEE 802 Numbers"); the type behind a VLAN tag counts. Default empty: all, as in the origin.
-    pub ether_types: &'static [EtherType],
+    /// Accept packets of these protocols only; the type behind a VLAN tag counts. Default [`EtherTypes::ALL`], as in the origin.
+    pub ether_types: EtherTypes,
     /// Accept frames of these VLANs only. A tag that a channel neither leaves in the frame nor tells is not seen. Default [`VlanFilter::Any`].
     pub vlan: VlanFilter,
     /// Most frames taken from a queue at a time; a stop is seen between two such batches. Default 64.
@@ -86,11 +86,12 @@ pub struct Options {
     /// Packets that may wait for each processor, besides those it is working off; what comes on top is dropped and counted (the origin queues
     /// without bound). Default 2048, so that the backlog of a default ring passes whole.
     pub processor_backlog: usize,
-    /// The secret by which flows are spread over processors. Default `None`: whoever starts them takes a random one.
+    /// The secret by which flows are spread over processors. Default `None`: whoever starts them draws one ([`Endpoint::flow_seed`](crate::Endpoint::flow_seed)).
     pub flow_seed: Option<[u64; 2]>,
     /// Both directions of a flow go to the same processor, as a bridge or a firewall wants. Default false.
     pub symmetric_flow_hash: bool,
-    /// Announce [`Capabilities::SAVE_RESTORE`] (`SaveRestore`). Not supported.
+    /// Announce [`Capabilities::SAVE_RESTORE`] (`SaveRestore`). Every endpoint can be [saved](crate::endpoint::snapshot); this says that somebody will.
+    /// Default false.
     pub save_restore: bool,
     /// Announce [`Capabilities::DISCONNECT_OK`] (`DisconnectOk`). Default false.
     pub disconnect_ok: bool,
@@ -103,7 +104,7 @@ impl Default for Options {
             ethernet_header: true,
             address: LinkAddress::ZERO,
             promiscuous: false,
-            ether_types: &[],
+            ether_types: EtherTypes::ALL,
             vlan: VlanFilter::Any,
             rx_budget: 64,
             wake: WakePolicy::Prompt,
@@ -190,7 +191,6 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn new(options: Options, limits: impl Iterator<Item = Limits>) -> Result<Self, ConfigError> {
-        refuse_unsupported(&options)?;
         if options.gso == GsoSupport::None && options.gso_max_size != 0 {
             return Err(ConfigError::GsoMaxSizeWithoutGso);
         }
@@ -256,6 +256,7 @@ impl Config {
         capabilities.set(Capabilities::RESOLUTION_REQUIRED, self.options.ethernet_header);
         capabilities.set(Capabilities::TX_CHECKSUM_OFFLOAD, self.options.tx_checksum_offload);
         capabilities.set(Capabilities::RX_CHECKSUM_OFFLOAD, self.options.rx_checksum_offload);
+        capabilities.set(Capabilities::SAVE_RESTORE, self.options.save_restore);
         capabilities.set(Capabilities::DISCONNECT_OK, self.options.disconnect_ok);
         capabilities
     }
@@ -272,12 +273,4 @@ const fn check_vlan(options: &Options) -> Result<(), ConfigError> {
         VlanFilter::Id(0 | 4095..) => Err(ConfigError::VlanId),
         VlanFilter::Id(_) | VlanFilter::Untagged => Ok(()),
     }
-}
-
-const fn refuse_unsupported(options: &Options) -> Result<(), ConfigError> {
-    let option = match options {
-        Options { save_restore: true, .. } => UnsupportedOption::SaveRestore,
-        _ => return Ok(()),
-    };
-    Err(ConfigError::Unsupported(option))
 }

@@ -2,6 +2,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
 
+use super::snapshot::QueueSnapshot;
 use crate::counters::{Counters, QueueCounters};
 use crate::io::{Channel, Limits, Offloads, RawIo, RxFilter, Stop as _, TxQueue as _};
 
@@ -17,6 +18,8 @@ pub struct Queue<IO: RawIo> {
     rx: Mutex<Option<IO::Rx>>,
     /// The system leaves out what the endpoint does not take.
     filtered_below: AtomicBool,
+    /// The receiver told that the link is down, and not yet that it is up: whoever follows it is to say so.
+    link_down: AtomicBool,
     /// Sending found the peer gone; the receiver reports it once the queue is empty.
     hangup: AtomicBool,
     /// The end was reported.
@@ -36,6 +39,7 @@ impl<IO: RawIo> Queue<IO> {
             lost: AtomicU32::new(0),
             rx: Mutex::new(Some(rx)),
             filtered_below: AtomicBool::new(false),
+            link_down: AtomicBool::new(false),
             hangup: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
@@ -80,6 +84,21 @@ impl<IO: RawIo> Queue<IO> {
         Ok(())
     }
 
+    pub(super) fn save(&self) -> QueueSnapshot {
+        QueueSnapshot {
+            counters: self.counters(),
+            offloads_lost: Offloads::from_bits_truncate(self.lost.load(Ordering::Relaxed)),
+            link_down: self.is_link_down(),
+        }
+    }
+
+    /// Goes on from `saved`, before anything has passed.
+    pub(super) fn restore(&self, saved: &QueueSnapshot) {
+        self.counters.set(&saved.counters);
+        self.lost.store(saved.offloads_lost.bits(), Ordering::Relaxed);
+        self.set_link_down(saved.link_down);
+    }
+
     pub(crate) fn take_rx(&self) -> Option<IO::Rx> {
         self.rx.lock().take()
     }
@@ -95,8 +114,18 @@ impl<IO: RawIo> Queue<IO> {
     /// Makes the queue as good as new for the next attachment.
     pub(crate) fn rearm(&self) {
         self.stop.rearm();
+        self.link_down.store(false, Ordering::Relaxed);
         self.hangup.store(false, Ordering::Relaxed);
         self.ended.store(false, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_link_down(&self) -> bool {
+        self.link_down.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_link_down(&self, down: bool) {
+        self.link_down.store(down, Ordering::Relaxed);
     }
 
     pub(crate) fn hangup(&self) -> bool {

@@ -56,7 +56,7 @@ mod rx;
 mod tx;
 
 pub use error::{ErrorKind, IoError};
-pub use filter::{RxFilter, VlanFilter};
+pub use filter::{EtherTypes, RxFilter, VlanFilter};
 pub use limits::{Limits, Offloads};
 pub use rx::{FrameSink, PacketType, RxBatch, RxFrame, RxMeta, RxQueue, VlanTag};
 pub use tx::{TxFrame, TxQueue};

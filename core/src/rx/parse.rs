@@ -97,7 +97,7 @@ impl RxFilter {
 
     #[inline]
     fn is_selective(&self) -> bool {
-        !self.ether_types.is_empty() || self.vlan != VlanFilter::Any
+        !self.ether_types.is_all() || self.vlan != VlanFilter::Any
     }
 
     fn select(&self, frame: &[u8], ether_type: EtherType, taken_out: Option<VlanTag>) -> Result<(), DropCause> {
@@ -113,7 +113,7 @@ impl RxFilter {
     }
 
     fn check_type(&self, ether_type: EtherType) -> Result<(), DropCause> {
-        if self.ether_types.is_empty() || self.ether_types.contains(&ether_type) {
+        if self.ether_types.takes(ether_type) {
             return Ok(());
         }
         Err(DropCause::ForeignProtocol)
@@ -137,13 +137,18 @@ fn behind_tag(frame: &[u8]) -> Option<(u16, EtherType)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::RxMeta;
+    use crate::io::{EtherTypes, RxMeta};
 
     const OWN: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 1]);
     const OTHER: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 9]);
 
-    const FILTER: RxFilter =
-        RxFilter { ethernet_header: true, promiscuous: false, address: OWN, ether_types: &[], vlan: VlanFilter::Any };
+    const FILTER: RxFilter = RxFilter {
+        ethernet_header: true,
+        promiscuous: false,
+        address: OWN,
+        ether_types: EtherTypes::ALL,
+        vlan: VlanFilter::Any,
+    };
 
     fn frame_to(destination: LinkAddress) -> [u8; HEADER_LEN] {
         EthernetHeader { destination, source: OTHER, ether_type: EtherType(0x88b5) }.to_bytes()
@@ -202,11 +207,11 @@ mod tests {
 
     #[test]
     fn only_the_protocols_asked_for_are_accepted_also_behind_a_tag() {
-        let filter = RxFilter { ether_types: &[EtherType::ARP, EtherType(0x88b5)], ..FILTER };
+        let filter = RxFilter { ether_types: EtherTypes::only([EtherType::ARP, EtherType(0x88b5)]), ..FILTER };
         assert!(filter.parse(&frame_to(OWN), None).is_ok());
         assert!(filter.parse(&tagged(7, EtherType::ARP), None).is_ok());
         assert_eq!(filter.parse(&tagged(7, EtherType::IPV6), None), Err(DropCause::ForeignProtocol));
-        let ip = RxFilter { ethernet_header: false, ether_types: &[EtherType::IPV6], ..FILTER };
+        let ip = RxFilter { ethernet_header: false, ether_types: EtherTypes::only([EtherType::IPV6]), ..FILTER };
         assert!(ip.parse(&[0x60], None).is_ok());
         assert_eq!(ip.parse(&[0x45], None), Err(DropCause::ForeignProtocol));
     }

@@ -3,7 +3,6 @@ use core::time::Duration;
 
 use crate::counters::RxCounters;
 use crate::dispatcher::{LinkEvent, NetworkDispatcher};
-use crate::endpoint::state::State;
 use crate::endpoint::{Options, Queue, Shared};
 use crate::io::{ErrorKind, FrameSink, IoError, RawIo, RxBatch, RxFrame, RxQueue, Wake};
 use crate::packet::RxPacket;
@@ -19,7 +18,6 @@ pub struct Receiver<'e, IO: RawIo> {
     shared: &'e Shared,
     queue: &'e Queue<IO>,
     rx: Option<IO::Rx>,
-    link_down: bool,
     waiter: Waiter,
     waits: u32,
 }
@@ -49,10 +47,8 @@ impl<E: fmt::Display> fmt::Display for Ended<E> {
 }
 
 impl<'e, IO: RawIo> Receiver<'e, IO> {
-    /// A receiver that follows one that saw the link go down sees it come up.
     pub(crate) fn new(shared: &'e Shared, queue: &'e Queue<IO>, rx: IO::Rx) -> Self {
-        let link_down = shared.lifecycle.state() == State::Down;
-        Self { shared, queue, rx: Some(rx), link_down, waiter: Waiter::new(shared.config.options.wake), waits: 0 }
+        Self { shared, queue, rx: Some(rx), waiter: Waiter::new(shared.config.options.wake), waits: 0 }
     }
 
     /// Delivers what is there now, at most one batch ([`Options::rx_budget`](crate::Options::rx_budget) frames), and returns how many
@@ -179,8 +175,8 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
             return Ok(0);
         }
         self.waiter.found();
-        if self.link_down {
-            self.link_down = false;
+        if self.queue.is_link_down() {
+            self.queue.set_link_down(false);
             self.shared.lifecycle.link_up();
             dispatcher.notify(LinkEvent::Up);
         }
@@ -196,8 +192,8 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         match error.kind() {
             ErrorKind::LinkDown => {
                 self.count_error();
-                if !self.link_down {
-                    self.link_down = true;
+                if !self.queue.is_link_down() {
+                    self.queue.set_link_down(true);
                     self.shared.lifecycle.link_down();
                     dispatcher.notify(LinkEvent::Down);
                 }

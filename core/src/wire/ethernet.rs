@@ -54,7 +54,7 @@ impl fmt::Display for LinkAddress {
 
 /// The network protocol of a packet, by its EtherType (IANA "IEEE 802 Numbers"). Any value is legal; an unknown one is
 /// delivered as it came.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct EtherType(pub u16);
 
 impl EtherType {

@@ -2,7 +2,6 @@
 
 use fdlink_core::{
     ArpHardwareType, Capabilities, ConfigError, Endpoint, GsoSupport, LinkAddress, LinkEndpoint as _, Options, Queue,
-    UnsupportedOption,
 };
 
 use crate::{Link, OTHER, OWN};
@@ -119,13 +118,6 @@ fn what_is_split_is_not_merged() {
 }
 
 #[test]
-fn options_of_later_versions_are_rejected_by_name() {
-    let error = rejection(Options { save_restore: true, ..Options::default() }).unwrap();
-    assert_eq!(error, ConfigError::Unsupported(UnsupportedOption::SaveRestore));
-    assert!(error.to_string().starts_with("save_restore: "), "{error}");
-}
-
-#[test]
 fn every_rejection_names_its_option() {
     for (error, option) in [
         (ConfigError::NoQueues, "queues"),
@@ -138,6 +130,7 @@ fn every_rejection_names_its_option() {
         (ConfigError::RxBudgetZero, "rx_budget"),
         (ConfigError::ProcessorBacklogZero, "processor_backlog"),
         (ConfigError::SplitWithGro, "rx_split"),
+        (ConfigError::QueuesOfSnapshot { saved: 2, given: 1 }, "queues"),
     ] {
         assert!(error.to_string().starts_with(&format!("{option}: ")), "{error}");
     }

@@ -17,6 +17,7 @@ mod ordering;
 mod receiving;
 mod recorder;
 mod refusing;
+mod restoring;
 mod resuming;
 mod scripted;
 mod segmenting;

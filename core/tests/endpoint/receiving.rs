@@ -35,6 +35,26 @@ fn next_receiver_sees_the_link_come_up_again() {
     assert_eq!(recorder.events, [LinkEvent::Down, LinkEvent::Up]);
 }
 
+/// Who was not told that the link is down is not told that it is up; who was, is, although another receiver told it.
+#[test]
+fn each_queue_tells_up_after_its_own_down() {
+    let scripts = [
+        Script::receiving([Err(ErrorKind::LinkDown), Ok(vec![vec![0x45]])]),
+        Script::receiving([Ok(vec![vec![0x45]]), Err(ErrorKind::LinkDown), Ok(vec![vec![0x45]])]),
+    ];
+    let endpoint = attached(&scripts, Options::default());
+    let mut recorders = [Recorder::default(), Recorder::default()];
+    let states = [0, 1, 1, 0, 1].map(|queue| {
+        endpoint.receiver(queue).unwrap().poll(&mut recorders[queue]).unwrap();
+        endpoint.state()
+    });
+    assert_eq!(states, [State::Down, State::Down, State::Down, State::Attached, State::Attached]);
+    assert_eq!(recorders.each_ref().map(|recorder| recorder.packets.len()), [1, 2]);
+    for recorder in recorders {
+        assert_eq!(recorder.events, [LinkEvent::Down, LinkEvent::Up]);
+    }
+}
+
 #[test]
 fn packets_can_be_written_while_the_link_is_down() {
     let script = Script::receiving([Err(ErrorKind::LinkDown)]);

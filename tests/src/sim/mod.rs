@@ -17,6 +17,7 @@ mod lifecycle;
 mod muxed;
 mod outcome;
 mod peers;
+mod restore;
 mod tcp;
 mod transmit;
 mod world;
@@ -45,14 +46,18 @@ pub enum Scenario {
     Transmit,
     /// The same for endpoints behind a muxed one.
     Muxed,
+    /// An endpoint is saved, dropped, restored on other descriptors, and goes on.
+    Restore,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 6] = [Self::Tcp, Self::Bulk, Self::Accounting, Self::Lifecycle, Self::Transmit, Self::Muxed];
+    pub const ALL: [Self; 7] =
+        [Self::Tcp, Self::Bulk, Self::Accounting, Self::Lifecycle, Self::Transmit, Self::Muxed, Self::Restore];
 
     /// Those that the mixed scenario runs with each seed.
-    pub const MIXED: [Self; 5] = [Self::Tcp, Self::Accounting, Self::Lifecycle, Self::Transmit, Self::Muxed];
+    pub const MIXED: [Self; 6] =
+        [Self::Tcp, Self::Accounting, Self::Lifecycle, Self::Transmit, Self::Muxed, Self::Restore];
 
     /// The name on the command line.
     #[must_use]
@@ -64,6 +69,7 @@ impl Scenario {
             Self::Lifecycle => "lifecycle",
             Self::Transmit => "transmit",
             Self::Muxed => "muxed",
+            Self::Restore => "restore",
         }
     }
 
@@ -76,6 +82,7 @@ impl Scenario {
             Self::Lifecycle => lifecycle::rates(rng),
             Self::Transmit => transmit::rates(rng),
             Self::Muxed => muxed::rates(rng),
+            Self::Restore => restore::rates(rng),
         }
     }
 
@@ -87,6 +94,7 @@ impl Scenario {
             Self::Lifecycle => lifecycle::play(world),
             Self::Transmit => transmit::play(world),
             Self::Muxed => muxed::play(world),
+            Self::Restore => restore::play(world),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Options that cannot work.
 
 use fdlink_core::io::{Offloads, VlanFilter};
-use fdlink_core::{ConfigError, LinkAddress, Options, UnsupportedOption};
+use fdlink_core::{ConfigError, LinkAddress, Options};
 use fdlink_linux::{DispatchMode, FdIo, FdOptions, RingOptions, RingVersion, SetupError, endpoint, injectable};
 use fdlink_tests::support::{
     Cable, Collector, MODES, Tap, Trials, attach_in, datagram, drain, in_mode, plain, seqpacket, to_own, until,
@@ -20,7 +20,6 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.anywhere(packet_mmap_on_a_unix_socket);
     trials.with_tap(recvmmsg_on_a_tap);
     trials.with_tap(recvmmsg_on_a_tap_with_fallback_is_readv);
-    trials.anywhere(options_of_later_versions);
     trials.anywhere(longest_packet_for_nobody_to_segment);
     trials.anywhere(vlan_that_cannot_be);
     trials.in_namespaces(vlan_where_tags_are_lost);
@@ -111,12 +110,6 @@ fn recvmmsg_on_a_tap_with_fallback_is_readv() {
         collector.payloads() == [[1; 50]]
     });
     drop(attach_in(DispatchMode::Readv, seqpacket().0, plain()));
-}
-
-fn options_of_later_versions() {
-    let option = UnsupportedOption::SaveRestore;
-    let options = Options { save_restore: true, ..plain() };
-    refused(options, ConfigError::Unsupported(option), &[option.name(), "not supported", "default"]);
 }
 
 fn longest_packet_for_nobody_to_segment() {
