@@ -18,6 +18,12 @@ impl Frame {
         self.vnet.flags & NEEDS_CSUM != 0 || self.vnet.gso_type != GSO_NONE
     }
 
+    /// True if its checksum is to be put where it has no bytes.
+    pub(super) fn has_checksum_elsewhere(&self) -> bool {
+        let VirtioNetHdr { flags, csum_start, csum_offset, .. } = self.vnet;
+        flags & NEEDS_CSUM != 0 && usize::from(csum_start) + usize::from(csum_offset) + 2 > self.bytes.len()
+    }
+
     /// What has to be done for it, `network` bytes of link header being in front of it.
     pub(super) fn needs(&self, network: usize) -> Offloads {
         let checksum = if self.vnet.flags & NEEDS_CSUM == 0 { Offloads::empty() } else { Offloads::CSUM };

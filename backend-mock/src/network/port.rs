@@ -85,7 +85,10 @@ impl Port {
         let mtu = if frame.vnet.gso_type == GSO_NONE { mtu } else { usize::MAX / 2 };
         let first = frame.bytes.first().copied();
         let len = frame.bytes.len() + if kind.is_unix() { options.vnet_header_len } else { 0 };
-        kind.refuses(len, first, mtu, options.send_buffer).or(lacks.then_some(self.lacks_offload))
+        let is_wrong = kind.has_interface() && frame.has_checksum_elsewhere();
+        kind.refuses(len, first, mtu, options.send_buffer)
+            .or(lacks.then_some(self.lacks_offload))
+            .or(is_wrong.then_some(ErrorKind::FrameRejected))
     }
 
     /// False if a frame has to be cut or completed before it can be received here. What a unix socket carries is nobody's business.

@@ -43,7 +43,7 @@ pub(super) fn check_sent(counters: &Counters, ledger: &Ledger) {
 }
 
 /// Whether it asked for an offload or not.
-fn refused_as(ledger: &Ledger, kind: ErrorKind) -> usize {
+pub(super) fn refused_as(ledger: &Ledger, kind: ErrorKind) -> usize {
     ledger.refused[kind] + ledger.refused_offloads[kind]
 }
 

@@ -12,6 +12,7 @@
 
 mod accounting;
 mod books;
+mod heard;
 mod host;
 mod lifecycle;
 mod muxed;
@@ -21,6 +22,7 @@ mod peers;
 mod spread;
 mod tcp;
 mod transmit;
+mod verdict;
 mod world;
 
 use std::panic::{self, AssertUnwindSafe};

@@ -54,6 +54,11 @@ impl<'h> Spread<'h> {
         &mut self.steering
     }
 
+    /// True if a processor did not work when it was last asked to.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
     /// Lets each processor work, or not, in an order of chance.
     pub(super) fn work(&mut self, mut work: impl FnMut(usize, &mut Worker<'h>)) {
         let first = self.rng.below(self.workers.len());
@@ -131,7 +136,7 @@ impl<IO: RawIo> Nic for Processed<'_, IO> {
     }
 
     fn is_behind(&self) -> bool {
-        self.spread.is_behind
+        self.spread.is_behind()
     }
 }
 
