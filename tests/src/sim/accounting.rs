@@ -72,7 +72,7 @@ pub(super) fn play(world: &mut World) {
     endpoint.attach().expect("detached");
     let stations = backlogs.iter().enumerate().map(|(queue, backlogs)| Station {
         receiver: endpoint.receiver(queue).expect("nobody has it"),
-        spread: (backlogs.len() > 1).then(|| Spread::new(backlogs, &options, &mut world.rng)),
+        spread: (!backlogs.is_empty()).then(|| Spread::new(backlogs, &options, &mut world.rng)),
     });
     let stations = stations.collect();
     let flows = Flows::new(&mut dice, options.ethernet_header);

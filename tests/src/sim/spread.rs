@@ -22,9 +22,9 @@ pub(super) type Backlog = Handoff<Vec<u8>, Vec<Record>>;
 pub(super) type Worker<'h> = Processor<'h, Vec<u8>, Vec<Record>>;
 type FeedOf<'h> = Feed<'h, Vec<u8>, Vec<Record>, fn()>;
 
-/// Hand-offs for the processors of one queue.
+/// Hand-offs for the processors of one queue; none where its options have none.
 pub(super) fn backlogs(options: &Options) -> Vec<Backlog> {
-    (0..options.processors_per_channel.max(1)).map(|_| Handoff::new(block(options))).collect()
+    (0..options.processors_per_channel).map(|_| Handoff::new(block(options))).collect()
 }
 
 fn block(options: &Options) -> Block<Vec<u8>, Vec<Record>> {
@@ -209,6 +209,6 @@ impl<IO: RawIo> phy::TxToken for Room<'_, '_, IO> {
     }
 }
 
-/// For one super-frame, and for the others.
-const ROOM: usize = 66_000;
-const ROOM_PER_FRAME: usize = 1600;
+/// For a super-frame, and for the others. What does not fit is given up, as where there are too many.
+const ROOM: usize = 20_100;
+const ROOM_PER_FRAME: usize = 500;
