@@ -20,6 +20,7 @@ use core::time::Duration;
 
 use fdlink_core::io::ErrorKind;
 
+pub use crate::lie::VnetLie;
 pub use crate::rates::Rates;
 use crate::rng::Rng;
 pub use crate::shrink::shrink;
@@ -48,6 +49,8 @@ pub enum Op {
     WaitRx,
     /// To wait for room.
     WaitTx,
+    /// To put a filter in front of the receiver.
+    Filter,
     /// To live on: asked by [`Network::step`](crate::network::Network::step).
     Step,
 }
@@ -77,6 +80,15 @@ pub enum Fault {
         /// What is told then.
         kind: ErrorKind,
     },
+    /// The descriptor loses its offloads behind so many frames of a send: those that ask for one are refused with this from then on.
+    Revoke {
+        /// Frames that leave before.
+        after: usize,
+        /// What is told then.
+        kind: ErrorKind,
+    },
+    /// The virtio-net header in front of a received frame lies.
+    Lie(VnetLie),
     /// A receive fails. `Fatal` stays, the others pass.
     Fail(ErrorKind),
     /// A receive finds at most so many frames.
@@ -109,6 +121,8 @@ impl Fault {
             Self::Truncate(_) => "truncate",
             Self::Refuse { after: 0, kind } => refusal_name(kind),
             Self::Refuse { .. } => "short send",
+            Self::Revoke { .. } => "offloads revoked",
+            Self::Lie(lie) => lie.name(),
             Self::Fail(kind) => failure_name(kind),
             Self::Short(_) => "short receive",
             Self::Interrupt(_) => "interrupt",

@@ -33,6 +33,8 @@ pub mod device;
 mod error;
 #[cfg(feature = "sim")]
 pub mod fault;
+#[cfg(feature = "sim")]
+mod lie;
 mod link;
 #[cfg(feature = "sim")]
 pub mod network;

@@ -58,6 +58,8 @@ pub enum Loss {
     Overflow,
     /// The receive buffer was full.
     Overrun,
+    /// The receiver's filter left it out.
+    Filtered,
     /// Nobody was there: the interface was down or gone, the descriptor dropped.
     Nobody,
 }

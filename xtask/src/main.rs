@@ -6,6 +6,7 @@ mod bare;
 mod bench;
 mod bench_table;
 mod cargo;
+mod coverage;
 mod demo;
 mod elf;
 mod fuzz;
@@ -79,6 +80,11 @@ enum Task {
     /// is 0 only if none fails.
     Sim(sim::SimArgs),
 
+    /// Measure how much of the core the simulation runs, and show the files of which it runs least.
+    ///
+    /// Needs the component llvm-tools of the toolchain.
+    Coverage(coverage::CoverageArgs),
+
     /// Break the endpoint in one way after the other, in a copy, and show that the simulation notices each.
     Mutants(mutants::MutantsArgs),
 
@@ -123,6 +129,7 @@ impl Task {
             Self::Slowed => slowed::run(&Workspace::load()?)?,
             Self::Fuzz(args) => fuzz::run(args, &Workspace::load()?)?,
             Self::Sim(args) => sim::run(args, &Workspace::load()?)?,
+            Self::Coverage(args) => coverage::run(args, &Workspace::load()?)?,
             Self::Mutants(args) => mutants::run(args, &Workspace::load()?)?,
             Self::NoStd { bare: false } => no_std::run(&Workspace::load()?)?,
             Self::NoStd { bare: true } => bare::run(&Workspace::load()?)?,

@@ -88,6 +88,11 @@ impl Kind {
         if matches!(self, Self::Tun) { LinkType::Raw } else { LinkType::Ethernet }
     }
 
+    /// Bytes of link header in front of each packet.
+    pub(crate) const fn link_header_len(self) -> usize {
+        if matches!(self, Self::Tun) { 0 } else { ETHERNET_HEADER }
+    }
+
     /// Why the system would never send this frame, if so.
     pub(crate) fn refuses(self, len: usize, first: Option<u8>, mtu: usize, send_buffer: usize) -> Option<ErrorKind> {
         let version = first.unwrap_or(0) >> 4;

@@ -4,7 +4,7 @@ mod kind;
 mod rx;
 mod tx;
 
-use fdlink_core::io::{Channel, Limits, RawIo, Stop};
+use fdlink_core::io::{Channel, Limits, Offloads, RawIo, Stop};
 
 pub(crate) use kind::truesize;
 pub use kind::{Kind, Ring};
@@ -29,10 +29,19 @@ pub struct DescriptorOptions {
     pub frames_per_send: usize,
     /// A packet socket also receives what it sent itself (without `PACKET_IGNORE_OUTGOING`).
     pub echoes: bool,
+    /// A packet socket takes the outermost VLAN tag out of a frame and tells it, as Linux does; otherwise it stays in.
+    pub takes_tags_out: bool,
+    /// Bytes of virtio-net header in front of each frame, both ways: 10, 12 or more, or 0 for none. Both ends of unix sockets have to agree.
+    pub vnet_header_len: usize,
+    /// What is done for frames with a virtio-net header: by the system for those that are sent, and by the receiver for those that come
+    /// (`TUNSETOFFLOAD`). Frames that ask for more are refused on the one side, and cut and completed on the other.
+    pub offloads: Offloads,
+    /// Leaves out frames that the endpoint does not take, as a filter in the kernel does.
+    pub filters: bool,
 }
 
 impl Default for DescriptorOptions {
-    /// What Linux has: 1514 bytes, 8 slots, 1000 frames, 212,992 bytes, 64 frames, no echoes.
+    /// What Linux has: 1514 bytes, 8 slots, 1000 frames, 212,992 bytes, 64 frames, no echoes, tags left in, no virtio-net header, no filter.
     fn default() -> Self {
         Self {
             receive_len: 1514,
@@ -41,6 +50,10 @@ impl Default for DescriptorOptions {
             send_buffer: 212_992,
             frames_per_send: 64,
             echoes: false,
+            takes_tags_out: false,
+            vnet_header_len: 0,
+            offloads: Offloads::empty(),
+            filters: false,
         }
     }
 }
@@ -74,7 +87,8 @@ impl RawIo for Descriptor {
 
     fn limits(&self) -> Limits {
         let many = if self.kind.is_read() { 1 } else { self.options.frames_per_send };
-        Limits::new(self.options.receive_len).with_frames_per_send(many)
+        let DescriptorOptions { receive_len, vnet_header_len, offloads, .. } = self.options;
+        Limits::new(receive_len).with_frames_per_send(many).with_vnet_header(vnet_header_len, offloads)
     }
 
     fn split(self) -> Channel<DescriptorRx, DescriptorTx, DescriptorStop> {

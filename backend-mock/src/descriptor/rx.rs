@@ -115,6 +115,7 @@ fn lend(frame: &mut Frame, kind: Kind, receive_len: usize) -> RxFrame<'_> {
     let real = frame.bytes.len();
     let cut = real.min(receive_len);
     let mut meta = RxMeta::new(if kind.is_read() && real > cut { cut + 1 } else { real });
+    meta.vlan = frame.tag;
     meta.packet_type = kind.is_packet().then_some(if frame.echo { PacketType::Outgoing } else { PacketType::Host });
     RxFrame { meta, bytes: frame.bytes.split_at_mut(cut).0 }
 }

@@ -1,6 +1,6 @@
 use core::time::Duration;
 
-use fdlink_core::io::{ErrorKind, TxFrame, TxQueue, Wake};
+use fdlink_core::io::{ErrorKind, RxFilter, TxFrame, TxQueue, Wake};
 
 use crate::MockError;
 use crate::network::Network;
@@ -31,6 +31,10 @@ impl TxQueue for DescriptorTx {
     /// Cannot block: with nothing to do, the time given passes at once.
     fn wait(&self, refused: ErrorKind, _timeout: Duration) -> Result<Wake, MockError> {
         Ok(self.network.with(|state| state.wait_for_room(self.port, refused)))
+    }
+
+    fn set_rx_filter(&self, filter: &RxFilter) -> Result<bool, MockError> {
+        self.network.with(|state| state.set_filter(self.port, filter)).map_err(MockError::new)
     }
 }
 

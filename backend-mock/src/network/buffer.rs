@@ -166,13 +166,12 @@ impl RingBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     const T0: Duration = Duration::ZERO;
     const T1: Duration = Duration::from_millis(1);
 
     fn frame(number: u64) -> Frame {
-        Frame { number, bytes: Vec::new(), echo: false, block: 0 }
+        Frame { number, ..Frame::default() }
     }
 
     #[test]

@@ -4,17 +4,19 @@ use fdlink_core::io::ErrorKind;
 
 /// What passed through one port, counted by the network: what an endpoint's counters are compared with.
 ///
-/// Of the frames towards a port, `carried = lost + overflowed + undeliverable + overrun + arrived + on the wire`.
+/// Of the frames towards a port, `carried = lost + overflowed + undeliverable + filtered + overrun + arrived + on the wire`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ledger {
     /// Frames that the descriptor took to send.
     pub sent: usize,
-    /// Their bytes.
+    /// Their bytes; those of a virtio-net header are none of the frame's.
     pub sent_bytes: usize,
     /// Calls to send that told something: frames taken, or the refusal of the first.
     pub send_calls: usize,
-    /// Frames refused, by what was told.
+    /// Frames refused that asked for no offload, by what was told.
     pub refused: ByKind,
+    /// The same for frames that asked for an offload.
+    pub refused_offloads: ByKind,
     /// Frames put on the wire towards this port, copies included.
     pub carried: usize,
     /// Of these, lost by plan.
@@ -23,6 +25,8 @@ pub struct Ledger {
     pub overflowed: usize,
     /// Of these, lost because nobody was there.
     pub undeliverable: usize,
+    /// Of these, left out by the receiver's filter, and counted nowhere else.
+    pub filtered: usize,
     /// Of these, dropped for want of room in the receive buffer or ring of a packet socket, which tells the number.
     pub overrun: usize,
     /// Of these, received by the descriptor.

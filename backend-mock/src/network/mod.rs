@@ -24,6 +24,7 @@
 
 mod buffer;
 mod ledger;
+mod offload;
 mod port;
 mod receive;
 mod segment;
@@ -35,6 +36,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use fdlink_core::io::VlanTag;
+use fdlink_core::wire::vnet::VirtioNetHdr;
 use spin::Mutex;
 
 pub use ledger::Ledger;
@@ -43,15 +46,21 @@ pub(crate) use state::State;
 
 use crate::clock::Clock;
 use crate::descriptor::{Descriptor, DescriptorOptions, Kind};
-use crate::fault::{Fault, FaultPlan, Rates, Site};
+use crate::fault::{Fault, FaultPlan, Rates, Site, VnetLie};
 use crate::record::{Event, Record};
 
 /// A frame on its way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Frame {
     /// In the order of sending; copies have the number of their original.
     pub(crate) number: u64,
+    /// Without virtio-net header while it is on the wire.
     pub(crate) bytes: Vec<u8>,
+    /// What is left to do to it, and what is said of that falsely.
+    pub(crate) vnet: VirtioNetHdr,
+    pub(crate) lie: Option<VnetLie>,
+    /// The VLAN tag that was taken out of it.
+    pub(crate) tag: Option<VlanTag>,
     /// What a packet socket sent itself.
     pub(crate) echo: bool,
     /// Of the ring that it lies in.

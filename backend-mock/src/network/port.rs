@@ -1,7 +1,8 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use fdlink_core::io::ErrorKind;
+use fdlink_core::io::{ErrorKind, RxFilter};
+use fdlink_core::wire::vnet::{GSO_NONE, VirtioNetHdr};
 
 use super::buffer::Buffer;
 use super::{Frame, Ledger};
@@ -28,6 +29,9 @@ pub(super) struct Port {
     /// What every later one tells.
     pub(super) send_end: Option<ErrorKind>,
     pub(super) receive_end: Option<ErrorKind>,
+    /// What a frame is told that asks for an offload which is not, or no longer, there.
+    pub(super) lacks_offload: ErrorKind,
+    pub(super) filter: Option<RxFilter>,
     pub(super) untold_drops: usize,
     pub(super) ledger: Ledger,
 }
@@ -56,6 +60,8 @@ impl Port {
             receive_error: None,
             send_end: None,
             receive_end: None,
+            lacks_offload: ErrorKind::OffloadRejected,
+            filter: None,
             untold_drops: 0,
             ledger: Ledger::default(),
         }
@@ -69,6 +75,28 @@ impl Port {
     pub(super) fn unread(&self) -> usize {
         let frames = self.in_flight.values().chain(self.buffer.frames());
         frames.fold(0, |sum, frame| sum + truesize(frame.bytes.len()))
+    }
+
+    /// Why the system would never send this frame, if so. It looks into the virtio-net header where it has an interface to send on; what it
+    /// cuts is as long as its segments.
+    pub(super) fn refuses(&self, frame: &Frame, mtu: usize) -> Option<ErrorKind> {
+        let (kind, options) = (self.kind, &self.options);
+        let lacks = kind.has_interface() && !options.offloads.contains(frame.needs(kind.link_header_len()));
+        let mtu = if frame.vnet.gso_type == GSO_NONE { mtu } else { usize::MAX / 2 };
+        let first = frame.bytes.first().copied();
+        let len = frame.bytes.len() + if kind.is_unix() { options.vnet_header_len } else { 0 };
+        let is_wrong = kind.has_interface() && frame.has_checksum_elsewhere();
+        kind.refuses(len, first, mtu, options.send_buffer)
+            .or(lacks.then_some(self.lacks_offload))
+            .or(is_wrong.then_some(ErrorKind::FrameRejected))
+    }
+
+    /// False if a frame has to be cut or completed before it can be received here. What a unix socket carries is nobody's business.
+    pub(super) fn takes_whole(&self, frame: &Frame) -> bool {
+        let options = &self.options;
+        self.kind.is_unix()
+            || frame.vnet == VirtioNetHdr::default()
+            || options.vnet_header_len > 0 && options.offloads.contains(frame.needs(self.kind.link_header_len()))
     }
 
     /// True once nothing more comes and the descriptor can tell; what was queued comes first.

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use fdlink_core::io::{ErrorKind, Wake};
+use fdlink_core::io::{ErrorKind, RxFilter, Wake};
 
 use super::port::Link;
 use super::{Frame, State};
@@ -16,14 +16,21 @@ impl State {
         let now = self.clock.now();
         while let Some(frame) = self.next_arrival(port) {
             let Some(state) = self.ports.get_mut(port) else { return };
-            let (number, len) = (frame.number, frame.bytes.len());
+            let number = frame.number;
             // The far end of a unix socket is gone only after what it had sent.
             let nobody = state.kind.has_interface() && state.link != Link::Up;
             if nobody || state.is_closed() {
                 self.lose(port, &frame, Loss::Nobody);
                 continue;
             }
+            let frame = frame.taken_apart(state.kind, &state.options);
+            if state.filter.is_some_and(|filter| filter.parse(&frame.bytes, frame.tag).is_err()) {
+                self.lose(port, &frame, Loss::Filtered);
+                continue;
+            }
             let bytes = self.record.is_some().then(|| frame.bytes.clone());
+            let frame = frame.received(&state.options);
+            let len = frame.bytes.len();
             if state.buffer.push(frame.clone(), now) {
                 state.ledger.arrived += 1;
                 self.log(port, &Event::Arrived { frame: number, len });
@@ -124,10 +131,25 @@ impl State {
     /// The receiver has seen the frame.
     pub(crate) fn taken(&mut self, port: usize, frame: &Frame) {
         if let Some(port) = self.ports.get_mut(port) {
+            let len = frame.bytes.len().min(port.options.receive_len);
             port.ledger.taken += 1;
-            port.ledger.taken_bytes += frame.bytes.len().min(port.options.receive_len);
+            port.ledger.taken_bytes += len.saturating_sub(port.options.vnet_header_len);
         }
         self.log(port, &Event::Taken { frame: frame.number });
+    }
+
+    /// Returns whether frames are left out by this filter from now on.
+    pub(crate) fn set_filter(&mut self, port: usize, filter: &RxFilter) -> Result<bool, ErrorKind> {
+        if self.ports.get(port).is_none_or(|port| !port.options.filters) {
+            return Ok(false);
+        }
+        if let Some(Fault::Fail(kind)) = self.ask(port, Op::Filter, 0) {
+            return Err(kind);
+        }
+        if let Some(port) = self.ports.get_mut(port) {
+            port.filter = Some(*filter);
+        }
+        Ok(true)
     }
 
     pub(crate) fn release(&mut self, port: usize, frame: &Frame) {

@@ -148,6 +148,7 @@ impl State {
                     *untold_drops += 1;
                 }
                 Loss::Nobody => ledger.undeliverable += 1,
+                Loss::Filtered => ledger.filtered += 1,
             }
         }
         self.log(port, &Event::Lost { frame: frame.number, loss });

@@ -236,21 +236,28 @@ impl<B, R> Block<B, R> {
 }
 
 impl<B: AsMut<[u8]>, R: AsMut<[Record]>> Block<B, R> {
-    /// `None` if the packet does not fit.
+    /// `None` if the packet does not fit. One of several pieces becomes one.
     #[inline]
     fn push(&mut self, protocol: EtherType, packet: &RxPacket<'_>) -> Option<()> {
         let frame = packet.frame();
-        let room = self.bytes.as_mut().get_mut(self.used..)?.get_mut(..frame.len())?;
+        let len = packet.tail().iter().fold(frame.len(), |sum, piece| sum + piece.len());
+        let room = self.bytes.as_mut().get_mut(self.used..)?.get_mut(..len)?;
         let record = self.records.as_mut().get_mut(self.len)?;
-        room.copy_from_slice(frame);
+        let (first, mut rest) = room.split_at_mut_checked(frame.len())?;
+        first.copy_from_slice(frame);
+        for piece in packet.tail() {
+            let (place, behind) = rest.split_at_mut_checked(piece.len())?;
+            place.copy_from_slice(piece);
+            rest = behind;
+        }
         *record = Record {
-            len: frame.len(),
+            len,
             header_len: packet.link_header().len(),
             protocol,
             offload: packet.offload(),
             meta: *packet.meta(),
         };
-        self.used += frame.len();
+        self.used += len;
         self.len += 1;
         Some(())
     }

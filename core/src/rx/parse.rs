@@ -44,7 +44,7 @@ impl Filter {
                 let RxFrame { meta, bytes } = self.without_vnet_header(frame);
                 Ok((parsed.protocol, RxPacket::new(bytes, parsed.header_len, meta).with_offload(offload)))
             }
-            Err(cause) => Err((frame, cause)),
+            Err(cause) => Err((self.without_vnet_header(frame), cause)),
         }
     }
 
@@ -63,7 +63,7 @@ impl Filter {
     fn without_vnet_header<'b>(&self, frame: RxFrame<'b>) -> RxFrame<'b> {
         let RxFrame { mut meta, bytes } = frame;
         let bytes = bytes.split_at_mut(self.vnet_header_len.min(bytes.len())).1;
-        meta.len = bytes.len();
+        meta.len = meta.len.saturating_sub(self.vnet_header_len);
         RxFrame { meta, bytes }
     }
 }

@@ -1,8 +1,8 @@
 use fdlink_core::wire::ethernet::{EthernetHeader, HEADER_LEN};
-use fdlink_core::{EtherType, LinkAddress, Options, Packet, Refusal};
+use fdlink_core::{EtherType, GSO_MAX_SIZE, GsoSupport, LinkAddress, Offload, Options, Packet, Refusal};
 
 use super::{Dice, length};
-use crate::support::{OWN, PEER, STRANGER};
+use crate::support::{OWN, Offloaded, PEER, STRANGER, on_the_wire};
 
 /// A packet before it is one.
 #[derive(Debug, Clone)]
@@ -16,6 +16,9 @@ pub struct Draft {
     destination: LinkAddress,
     /// A bridged packet brings its own.
     source: Option<LinkAddress>,
+    offload: Offload,
+    /// The offload does not fit the packet.
+    is_odd: bool,
 }
 
 impl Draft {
@@ -34,7 +37,49 @@ impl Draft {
             protocol: EtherType(dice.number() as u16),
             destination: dice.pick(&[PEER, LinkAddress::BROADCAST]),
             source: dice.one_in(4).then_some(STRANGER),
+            offload: Offload::NONE,
+            is_odd: false,
         }
+    }
+
+    /// A packet that something may be left to do to, often one that is cut within its headers and its segments.
+    pub fn of(dice: &mut Dice, options: &Options, packet: Offloaded) -> Self {
+        let Offloaded { frame, offload } = packet;
+        let has_link_header = options.ethernet_header;
+        let protocol =
+            if has_link_header { EtherType(u16::from_be_bytes([frame[12], frame[13]])) } else { EtherType(0) };
+        let is_framed = !has_link_header || dice.flip();
+        let bytes = if is_framed { frame } else { frame[HEADER_LEN..].to_vec() };
+        let cuts = if dice.one_in(50) { 250 } else { dice.within(0..=5) };
+        let most = if dice.flip() { bytes.len() } else { bytes.len().min(80) };
+        let mut cuts: Vec<_> = (0..cuts).map(|_| dice.within(0..=most)).collect();
+        cuts.sort_unstable();
+        let (hash, destination) = (dice.number() as u32, dice.pick(&[PEER, LinkAddress::BROADCAST]));
+        Self { bytes, cuts, hash, is_framed, protocol, destination, source: None, offload, is_odd: false }
+    }
+
+    /// The same, of which what is left to do cannot be done.
+    #[must_use]
+    pub fn odd(self) -> Self {
+        Self { is_odd: true, ..self }
+    }
+
+    /// True if it is refused as unfit, for one reason or another.
+    #[must_use]
+    pub const fn is_odd(&self) -> bool {
+        self.is_odd
+    }
+
+    /// True if it lies in more parts than can be sent where something is left to do to it.
+    #[must_use]
+    pub fn has_many_parts(&self) -> bool {
+        self.cuts.len() > 180 && !self.offload.is_none()
+    }
+
+    /// True if something is to be cut.
+    #[must_use]
+    pub const fn is_super_frame(&self) -> bool {
+        self.offload.gso.is_some()
     }
 
     /// The parts of the packet; some may be empty.
@@ -49,7 +94,7 @@ impl Draft {
     #[must_use]
     pub fn packet<'p>(&self, parts: &'p [&'p [u8]]) -> Packet<'p> {
         let packet = if self.is_framed { Packet::framed(parts) } else { Packet::new(self.protocol, parts) };
-        let packet = packet.to(self.destination).with_hash(self.hash);
+        let packet = packet.to(self.destination).with_hash(self.hash).with_offload(self.offload);
         match self.source {
             Some(source) => packet.from(source),
             None => packet,
@@ -69,14 +114,37 @@ impl Draft {
         match self.bytes.len() {
             0 => Some(Refusal::Empty),
             len if len < header => Some(Refusal::Runt),
+            _ if self.offload.gso.is_some() => self.unfit_for_gso(options, header),
             len if len > header + options.mtu as usize => Some(Refusal::ExceedsMtu),
             _ => None,
         }
     }
 
-    /// What arrives of it.
+    fn unfit_for_gso(&self, options: &Options, header: usize) -> Option<Refusal> {
+        let most = if options.gso_max_size == 0 { GSO_MAX_SIZE } else { options.gso_max_size };
+        let segments = || self.on_the_wire(options);
+        match options.gso {
+            GsoSupport::None => Some(Refusal::NoGso),
+            _ if self.bytes.len() - header > most as usize => Some(Refusal::ExceedsGsoMaxSize),
+            _ => {
+                let longest = segments().iter().map(Vec::len).max().unwrap_or(0);
+                let link = if options.ethernet_header { HEADER_LEN } else { 0 };
+                (longest > link + options.mtu as usize).then_some(Refusal::ExceedsMtu)
+            }
+        }
+    }
+
+    /// What arrives of it, as the system or the endpoint makes it.
     #[must_use]
-    pub fn on_the_wire(&self, options: &Options) -> Vec<u8> {
+    pub fn on_the_wire(&self, options: &Options) -> Vec<Vec<u8>> {
+        let (frame, offload) = (self.frame(options), self.offload);
+        if offload.is_none() {
+            return vec![frame];
+        }
+        on_the_wire(&Offloaded { frame, offload }, if options.ethernet_header { HEADER_LEN } else { 0 })
+    }
+
+    fn frame(&self, options: &Options) -> Vec<u8> {
         if self.is_framed || !options.ethernet_header {
             return self.bytes.clone();
         }

@@ -2,8 +2,10 @@
 
 mod dice;
 mod draft;
+mod flows;
 mod frames;
 
 pub use dice::Dice;
 pub use draft::Draft;
+pub use flows::Flows;
 pub use frames::{frame, judge, length, options};

@@ -34,22 +34,28 @@ pub(super) fn check_sent(counters: &Counters, ledger: &Ledger) {
     let tx = counters.tx;
     assert_eq!((tx.sent, tx.sent_bytes), (ledger.sent, ledger.sent_bytes), "frames and bytes sent");
     assert_eq!(tx.calls, ledger.send_calls, "calls to send");
+    // A frame that asked for an offload is tried again without.
     let refused = &ledger.refused;
     let rejected =
         refused[ErrorKind::OffloadRejected] + refused[ErrorKind::FrameTooLong] + refused[ErrorKind::FrameRejected];
     assert_eq!(tx.refused(RefusalCause::Rejected), rejected, "rejected");
-    assert_eq!(tx.refused(RefusalCause::LinkDown), refused[ErrorKind::LinkDown], "link down");
+    assert_eq!(tx.refused(RefusalCause::LinkDown), refused_as(ledger, ErrorKind::LinkDown), "link down");
+}
+
+/// Whether it asked for an offload or not.
+pub(super) fn refused_as(ledger: &Ledger, kind: ErrorKind) -> usize {
+    ledger.refused[kind] + ledger.refused_offloads[kind]
 }
 
 /// Errors that may pass refuse frames only where the policy says so. Not for a smoltcp device, which gives up frames itself.
 #[track_caller]
 pub(super) fn check_policy(counters: &Counters, ledger: &Ledger, policy: TxPolicy) {
     let tx = counters.tx;
-    let refused = &ledger.refused;
-    assert_eq!(tx.refused(RefusalCause::Closed), refused[ErrorKind::Closed] + refused[ErrorKind::Fatal], "closed");
+    let ends = [ErrorKind::Closed, ErrorKind::Fatal].map(|kind| refused_as(ledger, kind));
+    assert_eq!(tx.refused(RefusalCause::Closed), ends[0] + ends[1], "closed");
     let passing = [(RefusalCause::WouldBlock, ErrorKind::WouldBlock), (RefusalCause::NoBuffers, ErrorKind::NoBuffers)];
     for (cause, kind) in passing {
-        let expected = if policy == TxPolicy::Drop { refused[kind] } else { 0 };
+        let expected = if policy == TxPolicy::Drop { refused_as(ledger, kind) } else { 0 };
         assert_eq!(tx.refused(cause), expected, "{cause}");
     }
 }
@@ -57,6 +63,7 @@ pub(super) fn check_policy(counters: &Counters, ledger: &Ledger, policy: TxPolic
 /// Frames towards a port are lost, arrived, or still on the wire; `on_the_wire` is known where nothing is.
 #[track_caller]
 pub(super) fn check_wire(ledger: &Ledger, on_the_wire: usize) {
-    let ended = ledger.lost + ledger.overflowed + ledger.undeliverable + ledger.overrun + ledger.arrived;
+    let ended =
+        ledger.lost + ledger.overflowed + ledger.undeliverable + ledger.filtered + ledger.overrun + ledger.arrived;
     assert_eq!(ledger.carried, ended + on_the_wire, "{ledger:?}");
 }

@@ -1,71 +1,113 @@
-//! One smoltcp host on one queue of an endpoint, with one TCP connection.
+//! One smoltcp host on one queue of an endpoint, with some TCP connections.
 
-use fdlink_core::io::RawIo;
-use fdlink_core::smoltcp::Device;
-use fdlink_core::{Endpoint, Queue};
 use fdlink_mock::rng::Rng;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpListenEndpoint};
 
-/// A host that sends `len` bytes and expects as many.
-pub(super) struct Host<'e, IO: RawIo> {
-    pub(super) device: Device<'e, IO, Vec<Queue<IO>>>,
+use super::nic::Nic;
+
+/// A host with some streams to the other one.
+pub(super) struct Host<D> {
+    device: D,
     interface: Interface,
     sockets: SocketSet<'static>,
-    socket: SocketHandle,
-    pattern: Pattern,
-    len: usize,
-    sent: usize,
-    received: usize,
+    streams: Vec<Stream>,
     /// When bytes came or went last.
     progress_at: Instant,
     gave_up: bool,
 }
 
-/// Which end of the connection a host is.
+/// A connection over which `len` bytes go, and as many are expected.
+struct Stream {
+    socket: SocketHandle,
+    pattern: Pattern,
+    len: usize,
+    sent: usize,
+    received: usize,
+}
+
+/// Which end of the connections a host is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Client,
     Server,
 }
 
-impl<'e, IO: RawIo> Host<'e, IO> {
-    pub(super) fn new(
-        endpoint: &'e Endpoint<IO, Vec<Queue<IO>>>,
-        queue: usize,
-        side: Side,
-        len: usize,
-        rng: &mut Rng,
-    ) -> Self {
-        let mut device = Device::with_frame_len(endpoint, queue).expect("attached, and nobody has the queue");
+/// What hosts with any card can do.
+pub(super) trait Party {
+    /// Takes and sends what there is now; true if that was something. Gives up after a long time of nothing, as a program does.
+    fn poll(&mut self, now: Instant) -> bool;
+
+    fn poll_at(&mut self, now: Instant) -> Option<Instant>;
+
+    /// True once everything has come and gone, and the other end knows.
+    fn is_done(&self) -> bool;
+
+    /// True once a connection or the queue has failed, which the program above is told.
+    fn has_failed(&self) -> bool;
+}
+
+impl<D: Nic> Host<D> {
+    /// `lens` are those of the streams.
+    pub(super) fn new(mut device: D, queue: usize, side: Side, lens: &[usize], rng: &mut Rng) -> Self {
         let mut config = Config::new(device.hardware_address());
         config.random_seed = rng.number();
         let mut interface = Interface::new(config, &mut device, Instant::ZERO);
         interface.update_ip_addrs(|list| list.push(IpCidr::new(address(side), 24)).expect("there is room"));
         let mut sockets = SocketSet::new(Vec::new());
-        let socket = sockets.add(open(&mut interface, side, len));
-        let pattern = Pattern(queue as u64);
-        Self {
-            device,
-            interface,
-            sockets,
-            socket,
-            pattern,
-            len,
+        let stream = |(number, len): (usize, &usize)| Stream {
+            socket: sockets.add(open(&mut interface, side, number as u16, *len)),
+            pattern: Pattern((queue + 4 * number) as u64),
+            len: *len,
             sent: 0,
             received: 0,
-            progress_at: Instant::ZERO,
-            gave_up: false,
+        };
+        let streams = lens.iter().enumerate().map(stream).collect();
+        Self { device, interface, sockets, streams, progress_at: Instant::ZERO, gave_up: false }
+    }
+}
+
+impl<D: Nic> Party for Host<D> {
+    fn poll(&mut self, now: Instant) -> bool {
+        let Self { device, interface, sockets, streams, .. } = self;
+        let left = |sockets: &SocketSet<'_>, streams: &[Stream]| {
+            streams.iter().map(|stream| stream.socket(sockets).send_queue()).sum::<usize>()
+        };
+        let before = left(sockets, streams);
+        interface.poll(now, device, sockets);
+        let is_acknowledged = left(sockets, streams) != before;
+        let moved = streams.iter_mut().fold(0, |sum, stream| sum + stream.turn(sockets));
+        let has_progress = moved > 0 || is_acknowledged;
+        if has_progress {
+            self.progress_at = now;
         }
+        self.gave_up |= now - self.progress_at > PATIENCE;
+        has_progress
     }
 
-    /// Takes and sends what there is now; true if that was something. Gives up after a long time of nothing, as a program does.
-    pub(super) fn poll(&mut self, now: Instant) -> bool {
-        let before = (self.received, self.sent, self.is_acknowledged());
-        self.interface.poll(now, &mut self.device, &mut self.sockets);
-        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(self.socket);
+    fn poll_at(&mut self, now: Instant) -> Option<Instant> {
+        if self.device.is_behind() { Some(now) } else { self.interface.poll_at(now, &self.sockets) }
+    }
+
+    fn is_done(&self) -> bool {
+        self.streams.iter().all(|stream| stream.is_done(&self.sockets))
+    }
+
+    fn has_failed(&self) -> bool {
+        let has_failed = |stream: &Stream| {
+            stream.socket(&self.sockets).state() == tcp::State::Closed && !stream.is_done(&self.sockets)
+        };
+        self.gave_up || self.device.has_ended() || self.streams.iter().any(has_failed)
+    }
+}
+
+impl Stream {
+    /// Takes and hands in what it can; how many bytes that was.
+    fn turn(&mut self, sockets: &mut SocketSet<'_>) -> usize {
+        let before = self.sent + self.received;
+        let socket = sockets.get_mut::<tcp::Socket<'_>>(self.socket);
         while socket.can_recv() {
             self.received += receive(socket, &self.pattern, self.received);
         }
@@ -76,31 +118,15 @@ impl<'e, IO: RawIo> Host<'e, IO> {
         if self.sent == self.len && socket.may_send() {
             socket.close();
         }
-        let has_progress = before != (self.received, self.sent, self.is_acknowledged());
-        if has_progress {
-            self.progress_at = now;
-        }
-        self.gave_up |= now - self.progress_at > PATIENCE;
-        has_progress
+        self.sent + self.received - before
     }
 
-    pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
-        self.interface.poll_at(now, &self.sockets)
+    fn is_done(&self, sockets: &SocketSet<'_>) -> bool {
+        self.received == self.len && self.sent == self.len && self.socket(sockets).send_queue() == 0
     }
 
-    /// True once everything has come and gone, and the other end knows.
-    pub(super) fn is_done(&self) -> bool {
-        self.received == self.len && self.sent == self.len && self.is_acknowledged()
-    }
-
-    fn is_acknowledged(&self) -> bool {
-        self.sockets.get::<tcp::Socket<'_>>(self.socket).send_queue() == 0
-    }
-
-    /// True once the connection or the queue has failed, which the program above is told.
-    pub(super) fn has_failed(&self) -> bool {
-        let state = self.sockets.get::<tcp::Socket<'_>>(self.socket).state();
-        self.gave_up || self.device.ended().is_some() || state == tcp::State::Closed && !self.is_done()
+    fn socket<'s>(&self, sockets: &'s SocketSet<'_>) -> &'s tcp::Socket<'s> {
+        sockets.get(self.socket)
     }
 }
 
@@ -123,16 +149,18 @@ fn send(socket: &mut tcp::Socket<'_>, pattern: &Pattern, at: usize, left: usize)
     socket.send(fill).expect("it can send")
 }
 
-fn open(interface: &mut Interface, side: Side, len: usize) -> tcp::Socket<'static> {
+fn open(interface: &mut Interface, side: Side, number: u16, len: usize) -> tcp::Socket<'static> {
     let buffer = || tcp::SocketBuffer::new(vec![0; len.min(65_535)]);
     let mut socket = tcp::Socket::new(buffer(), buffer());
     socket.set_timeout(Some(TIMEOUT));
     // One that has failed is told by the silence of the other.
     socket.set_keep_alive(Some(KEEP_ALIVE));
     match side {
-        Side::Server => socket.listen(IpListenEndpoint::from(PORT)).expect("a new socket"),
+        Side::Server => socket.listen(IpListenEndpoint::from(PORT + number)).expect("a new socket"),
         Side::Client => {
-            socket.connect(interface.context(), (address(Side::Server), PORT), 49152).expect("a new socket");
+            socket
+                .connect(interface.context(), (address(Side::Server), PORT + number), 49152 + number)
+                .expect("a new socket");
         }
     }
     socket
@@ -142,7 +170,7 @@ fn address(side: Side) -> IpAddress {
     IpAddress::v4(10, 0, 0, 1 + side as u8)
 }
 
-/// Bytes that differ from queue to queue, and whose period, 251, divides no segment size.
+/// Bytes that differ from stream to stream, and whose period, 251, divides no segment size.
 struct Pattern(u64);
 
 impl Pattern {

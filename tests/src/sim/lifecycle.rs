@@ -3,14 +3,14 @@
 
 use std::cell::Cell;
 
-use fdlink_core::io::ErrorKind;
+use fdlink_core::io::{ErrorKind, Wake};
 use fdlink_core::{
     ConfigError, Ended, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, LinkEvent, NetworkDispatcher, Options,
     Packet, Queue, Receiver, ReceiverError, RxPacket, State, StateError, TxStatus, WriteError,
 };
 use fdlink_mock::MockError;
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
-use fdlink_mock::fault::Rates;
+use fdlink_mock::fault::{Fault, Rates, Site};
 use fdlink_mock::network::{Ledger, Wire};
 use fdlink_mock::rng::Rng;
 
@@ -108,7 +108,7 @@ impl<'e> Life<'e> {
             10..=24 => self.take_receiver(at),
             25..=29 => self.receivers[at] = None,
             30..=52 => self.poll(world, at),
-            53..=57 => self.wait(at),
+            53..=57 => self.wait(world, at),
             58..=72 => self.far_sends(at, dice),
             73..=82 => self.write(dice),
             83..=85 => self.rename(dice),
@@ -202,11 +202,18 @@ impl<'e> Life<'e> {
         assert_eq!(matches!(ended, Ended::Detached), !self.attached, "{ended:?}");
     }
 
-    fn wait(&mut self, at: usize) {
+    /// Waits end at once where somebody stopped them: a detach, a plan, a peer that was found gone; not where that was before the attach.
+    fn wait(&mut self, world: &World, at: usize) {
         let line = &mut self.lines[at];
         let Some(receiver) = &mut self.receivers[at] else { return };
+        let (near, refused) = (line.near, line.refused);
         let waited = receiver.wait(None, &mut Ear { line, attached: self.attached });
         assert!(waited.is_ok(), "waits on the mock do not fail: {waited:?}");
+        if self.attached && waited == Ok(Wake::Stopped) {
+            let is_planned = |(site, fault): &(Site, Fault)| site.port == near && *fault == Fault::Stop;
+            let is_found_gone = world.network.ledger(near).refused[ErrorKind::Closed] > refused;
+            assert!(is_found_gone || world.network.fired().iter().any(is_planned), "nobody stopped it");
+        }
     }
 
     fn far_sends(&self, at: usize, dice: &mut Dice) {

@@ -12,14 +12,18 @@
 
 mod accounting;
 mod books;
+mod heard;
 mod host;
 mod lifecycle;
 mod muxed;
+mod nic;
 mod outcome;
 mod peers;
 mod restore;
+mod spread;
 mod tcp;
 mod transmit;
+mod verdict;
 mod world;
 
 use std::panic::{self, AssertUnwindSafe};

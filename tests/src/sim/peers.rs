@@ -1,7 +1,5 @@
 //! The other ends of an endpoint's queues: descriptors without an endpoint.
 
-use std::collections::VecDeque;
-
 use fdlink_core::io::{
     Channel, ErrorKind, IoError as _, RawIo as _, RxBatch as _, RxFrame, RxQueue as _, TxFrame, TxQueue as _,
 };
@@ -10,9 +8,12 @@ use fdlink_mock::device::Watch;
 use fdlink_mock::fault::Rates;
 use fdlink_mock::network::Network;
 
+use super::verdict::LentFrame;
+
 /// A descriptor that a scenario drives by hand.
 pub(super) struct Peer {
     pub(super) port: usize,
+    pub(super) vnet_header_len: usize,
     rx: DescriptorRx,
     tx: DescriptorTx,
 }
@@ -22,8 +23,9 @@ impl Peer {
     pub(super) fn new(network: &Network, descriptor: Descriptor, rates: Rates) -> Self {
         let port = descriptor.port();
         network.set_rates(port, rates);
+        let vnet_header_len = descriptor.limits().vnet_header_len;
         let Channel { rx, tx, .. } = descriptor.split();
-        Self { port, rx, tx }
+        Self { port, vnet_header_len, rx, tx }
     }
 
     pub(super) fn send(&self, frame: &[u8]) -> Result<(), ErrorKind> {
@@ -45,12 +47,13 @@ impl Peer {
     }
 }
 
-/// Keeps what was lent, in order, with the length told.
+/// Keeps what was lent, in order.
 #[derive(Debug, Default)]
-pub(super) struct Lent(pub(super) VecDeque<(usize, Vec<u8>)>);
+pub(super) struct Lent(pub(super) Vec<LentFrame>);
 
 impl Watch for Lent {
     fn received(&mut self, frame: &RxFrame<'_>) {
-        self.0.push_back((frame.meta.len, frame.bytes.to_vec()));
+        let (len, tag) = (frame.meta.len, frame.meta.vlan);
+        self.0.push(LentFrame { len, tag, bytes: frame.bytes.to_vec() });
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fdlink_core::io::ErrorKind;
-use fdlink_core::{Endpoint, LinkAddress, LinkEndpoint as _, Options, Queue};
+use fdlink_core::io::{ErrorKind, EtherTypes, VlanFilter};
+use fdlink_core::{DropCause, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, Options, Queue};
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
 use fdlink_mock::fault::{Fault, Rates};
 use fdlink_mock::network::Wire;
@@ -11,7 +11,9 @@ use fdlink_mock::rng::Rng;
 use smoltcp::time::Instant;
 
 use super::books::{check_drops, check_received, check_sent, check_wire};
-use super::host::{Host, Side};
+use super::host::{Host, Party, Side};
+use super::nic::plain;
+use super::spread::{Backlog, Processed, backlogs};
 use super::world::World;
 use crate::support::{OWN, PEER};
 
@@ -38,22 +40,30 @@ pub(super) fn survivable(rng: &mut Rng) -> Rates {
         refuse: rate(),
         fail: rate(),
         short: rate(),
+        lie: rate(),
         interrupt: rate(),
         wake: rate(),
+        revoke: rng.pick(&[0, 0, 5]).unwrap_or(0),
         most_delay: rng.time(Duration::from_millis(30)),
         ..Rates::NONE
     }
 }
 
 type Station = Endpoint<Descriptor, Vec<Queue<Descriptor>>>;
-type Pair<'e> = [Host<'e, Descriptor>; 2];
+type Pair<'e> = [Box<dyn Party + 'e>; 2];
 
 pub(super) fn play(world: &mut World, len: usize) {
     let (stations, ports) = open(world);
     let queues = ports.len();
-    let mut pairs: Vec<_> = (0..queues).map(|queue| pair(world, &stations, queue, len / queues)).collect();
+    let backlogs = stations.each_ref().map(|station| backlogs_of(world, station));
+    let mut pairs: Vec<_> = (0..queues)
+        .map(|queue| {
+            let backlogs = backlogs.each_ref().map(|backlogs| backlogs.get(queue).map(Vec::as_slice));
+            pair(world, &stations, backlogs, queue, len / queues)
+        })
+        .collect();
     run(world, &mut pairs);
-    let lost = lost_by_itself(world, &ports);
+    let lost = lost_by_itself(world, &stations, &ports);
     pairs.iter().for_each(|pair| check_done(world, pair, lost));
     drop(pairs);
     check_books(world, &stations, &ports);
@@ -62,12 +72,13 @@ pub(super) fn play(world: &mut World, len: usize) {
 /// Two endpoints, joined by a cable for each queue; the ports of each cable.
 fn open(world: &mut World) -> ([Station; 2], Vec<[usize; 2]>) {
     let kinds = world.kinds();
+    let ends = descriptors(world, kinds);
     let mut cables = Vec::new();
     for _ in 0..world.rng.within(1, 4) {
         let wire = world.wire();
         // What arrives at once is no event, and would wait for the next one.
         let wire = Wire { latency: wire.latency.max(Duration::from_micros(1)), ..wire };
-        let ports = world.cable(wire, kinds, DescriptorOptions::default());
+        let ports = world.cable_of(wire, ends);
         let other_way = survivable(&mut world.rng);
         world.network.set_rates(ports[1].port(), other_way);
         cables.push(ports);
@@ -77,15 +88,60 @@ fn open(world: &mut World) -> ([Station; 2], Vec<[usize; 2]>) {
     let mtu = world.rng.within(200, 1500) as u32;
     let stations = [(near, kinds[0], OWN), (far, kinds[1], PEER)].map(|(queues, kind, address)| {
         let address = if kind == Kind::Tun { LinkAddress::ZERO } else { address };
-        let options = Options { address, mtu, ..world.options(kind) };
+        let options = Options { address, mtu, ..options(world, kind) };
         Endpoint::new(queues, options).expect("the options are good")
     });
     stations.iter().for_each(|station| station.attach().expect("detached"));
     (stations, ports)
 }
 
-fn pair<'e>(world: &mut World, [a, b]: &'e [Station; 2], queue: usize, len: usize) -> Pair<'e> {
-    [Host::new(a, queue, Side::Client, len, &mut world.rng), Host::new(b, queue, Side::Server, len, &mut world.rng)]
+/// The ends of all cables. Those of unix sockets have to agree, as nobody stands between them.
+fn descriptors(world: &mut World, kinds: [Kind; 2]) -> [(Kind, DescriptorOptions); 2] {
+    let [near, far] = kinds.map(|kind| {
+        let (takes_tags_out, filters) = (world.rng.one_in(2), kind.is_packet() && world.rng.one_in(2));
+        let options = DescriptorOptions { takes_tags_out, filters, ..DescriptorOptions::default() };
+        (kind, world.with_vnet_header(options))
+    });
+    if kinds[0].is_unix() { [near, near] } else { [near, far] }
+}
+
+/// What takes the packets of two hosts, ARP included.
+fn options(world: &mut World, kind: Kind) -> Options {
+    let options = world.options(kind);
+    let options = world.with_offloads(options);
+    let options = world.with_processors(options);
+    let is_strict = world.rng.one_in(2);
+    let vlan = if is_strict && options.ethernet_header { VlanFilter::Untagged } else { VlanFilter::Any };
+    let ip = EtherTypes::only([EtherType::ARP, EtherType::IPV4]);
+    Options { ether_types: if is_strict { ip } else { EtherTypes::ALL }, vlan, ..options }
+}
+
+/// Hand-offs for each queue, if the hosts at this end have processors.
+fn backlogs_of(world: &mut World, station: &Station) -> Vec<Vec<Backlog>> {
+    let has_processors = world.rng.one_in(2);
+    station.queues().iter().filter(|_| has_processors).map(|_| backlogs(station.options())).collect()
+}
+
+fn pair<'e>(
+    world: &mut World,
+    stations: &'e [Station; 2],
+    backlogs: [Option<&'e [Backlog]>; 2],
+    queue: usize,
+    len: usize,
+) -> Pair<'e> {
+    let streams = world.rng.within(1, 3);
+    let lens = vec![len / streams; streams];
+    let ([a, b], [a_backlogs, b_backlogs]) = (stations, backlogs);
+    [(a, a_backlogs, Side::Client), (b, b_backlogs, Side::Server)].map(|(station, backlogs, side)| {
+        world.seen.at(if backlogs.is_some() { "host with processors" } else { "host" });
+        match backlogs {
+            Some(backlogs) => {
+                let card = Processed::new(station, queue, backlogs, &mut world.rng);
+                Box::new(Host::new(card, queue, side, &lens, &mut world.rng)) as Box<dyn Party + 'e>
+            }
+            None => Box::new(Host::new(plain(station, queue), queue, side, &lens, &mut world.rng)),
+        }
+    })
 }
 
 /// Lets the hosts work until each pair is done or has failed.
@@ -99,7 +155,7 @@ fn run(world: &mut World, pairs: &mut [Pair<'_>]) {
         if waiting.peek().is_none() {
             return;
         }
-        let has_progress = waiting.flatten().filter_map(|host| host.poll(now).then_some(())).count() > 0;
+        let has_progress = waiting.flatten().fold(false, |has_progress, host| host.poll(now) | has_progress);
         idle = if has_progress { 0 } else { (idle + 1).min(10) };
         pass_time(world, pairs, now, SHORT * (1 << idle));
     }
@@ -107,7 +163,7 @@ fn run(world: &mut World, pairs: &mut [Pair<'_>]) {
 
 /// Both ends are done, or both know that they have failed.
 fn is_finished(pair: &Pair<'_>) -> bool {
-    pair.iter().all(Host::is_done) || pair.iter().all(Host::has_failed)
+    pair.iter().all(|host| host.is_done()) || pair.iter().all(|host| host.has_failed())
 }
 
 /// To the next frame or timer. A host that could go on at once waits for a descriptor, which no event tells: for it a `while_` passes.
@@ -119,21 +175,24 @@ fn pass_time(world: &World, pairs: &mut [Pair<'_>], now: Instant, while_: Durati
     next.into_iter().for_each(|time| world.network.clock().advance_to(time));
 }
 
-/// Frames that were too many for a queue or a ring, without any fault.
-fn lost_by_itself(world: &World, ports: &[[usize; 2]]) -> usize {
+/// Frames that were too many for a queue, a ring or a backlog, without any fault.
+fn lost_by_itself(world: &World, stations: &[Station; 2], ports: &[[usize; 2]]) -> usize {
     let ledgers = ports.as_flattened().iter().map(|port| world.network.ledger(*port));
-    ledgers.map(|ledger| ledger.overflowed + ledger.overrun).sum()
+    let given_up = stations.iter().map(|station| station.counters().rx.dropped(DropCause::BacklogFull));
+    ledgers.map(|ledger| ledger.overflowed + ledger.overrun).chain(given_up).sum()
 }
 
 /// A handful of faults that pass keeps nobody from being done, where little is lost without them.
 fn check_done(world: &mut World, pair: &Pair<'_>, lost: usize) {
-    let is_done = pair.iter().all(Host::is_done);
+    let is_done = pair.iter().all(|host| host.is_done());
     world.seen.at(if is_done { "tcp done" } else { "tcp failed" });
     let fired = world.network.fired();
     let is_bad = |fault: Fault| {
-        use Fault::{Fail, HangUp, LinkDown, Refuse};
+        use Fault::{Fail, HangUp, LinkDown, Refuse, Revoke};
         let ends = |kind| matches!(kind, ErrorKind::Closed | ErrorKind::Fatal);
-        matches!(fault, HangUp | LinkDown) || matches!(fault, Fail(kind) | Refuse { kind, .. } if ends(kind))
+        // What is told of a lost offload by the words for a link that is down cannot be told from one.
+        matches!(fault, HangUp | LinkDown | Revoke { kind: ErrorKind::LinkDown, .. })
+            || matches!(fault, Fail(kind) | Refuse { kind, .. } if ends(kind))
     };
     let is_survivable = fired.len() + lost < HANDFUL && !fired.iter().any(|(_, fault)| is_bad(*fault));
     assert!(is_done || !is_survivable, "failed for {} small faults", fired.len());

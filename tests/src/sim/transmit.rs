@@ -1,6 +1,7 @@
 //! What is sent arrives once and in order, or its packet says why not: whatever errors come at whatever position.
 
-use fdlink_core::io::ErrorKind;
+use fdlink_core::io::{ErrorKind, Offloads};
+use fdlink_core::wire::ethernet::HEADER_LEN;
 use fdlink_core::{
     Endpoint, LinkEndpoint as _, Options, Packet, Queue, Refusal, RefusalCause, TxPolicy, TxStatus, Written,
 };
@@ -9,11 +10,12 @@ use fdlink_mock::fault::Rates;
 use fdlink_mock::network::Wire;
 use fdlink_mock::rng::Rng;
 
-use super::books::{check_policy, check_sent};
+use super::books::{check_policy, check_sent, refused_as};
 use super::peers::Peer;
+use super::verdict::offload_of;
 use super::world::{World, check_words};
-use crate::random::{Dice, Draft};
-use crate::support::OWN;
+use crate::random::{Dice, Draft, Flows};
+use crate::support::{OWN, Offloaded, on_the_wire};
 
 /// The wire is good, so that every frame that leaves arrives.
 pub(super) fn rates(rng: &mut Rng) -> Rates {
@@ -21,6 +23,7 @@ pub(super) fn rates(rng: &mut Rng) -> Rates {
     Rates {
         refuse: rng.within(0, most) as u16,
         fatal: rng.pick(&[0, 0, 5]).unwrap_or(0),
+        revoke: rng.pick(&[0, 0, 20]).unwrap_or(0),
         interrupt: 20,
         wake: 100,
         ..Rates::NONE
@@ -31,12 +34,16 @@ type Sender = Endpoint<Descriptor, Vec<Queue<Descriptor>>>;
 
 pub(super) fn play(world: &mut World) {
     let kind = world.kinds()[0];
+    let descriptor = descriptor(world);
     let options = options(world, kind);
-    let (sender, mut peers) = open(world, kind, options);
+    let (sender, mut peers) = open(world, kind, descriptor, options);
     sender.attach().expect("detached");
     let mut dice = Dice::new(world.rng.number());
+    let mut flows = Flows::new(&mut dice, options.ethernet_header);
+    let has_odd = !kind.is_unix();
     for _ in 0..dice.within(1..=6) {
-        let drafts: Vec<_> = (0..dice.within(0..=100)).map(|_| Draft::new(&mut dice, &options)).collect();
+        let drafts: Vec<_> =
+            (0..dice.within(0..=60)).map(|_| draft(&mut dice, &mut flows, &options, has_odd)).collect();
         let before = sender.counters();
         if write(world, &sender, &mut peers, &drafts, &options) == Outcome::Ended {
             return;
@@ -46,23 +53,46 @@ pub(super) fn play(world: &mut World) {
     }
 }
 
+/// Packets of flows, and noise.
+fn draft(dice: &mut Dice, flows: &mut Flows, options: &Options, has_odd: bool) -> Draft {
+    match dice.within(0..=19) {
+        0..=9 => Draft::new(dice, options),
+        10 if has_odd => {
+            let packet = flows.odd(dice);
+            Draft::of(dice, options, packet).odd()
+        }
+        _ => {
+            let packet = flows.next(dice);
+            Draft::of(dice, options, packet)
+        }
+    }
+}
+
 fn options(world: &mut World, kind: Kind) -> Options {
     let options = world.options(kind);
+    let options = world.with_offloads(options);
     let address = if options.ethernet_header { OWN } else { fdlink_core::LinkAddress::ZERO };
     Options { address, mtu: world.rng.within(68, 1500) as u32, ..options }
 }
 
-/// Unix sockets get little room, so that they are full at times. The other ends have room for everything.
-fn open(world: &mut World, kind: Kind, options: Options) -> (Sender, Vec<Peer>) {
+fn descriptor(world: &mut World) -> DescriptorOptions {
+    let descriptor = DescriptorOptions {
+        send_buffer: world.rng.pick(&[10_000, 212_992]).unwrap_or(10_000),
+        frames_per_send: world.rng.within(1, 64),
+        ..DescriptorOptions::default()
+    };
+    world.with_vnet_header(descriptor)
+}
+
+/// Unix sockets get little room, so that they are full at times. The other ends have room for everything, and take no super-frame where
+/// somebody can cut it for them.
+fn open(world: &mut World, kind: Kind, near: DescriptorOptions, options: Options) -> (Sender, Vec<Peer>) {
+    let vnet_header_len = if kind.is_unix() { near.vnet_header_len } else { 0 };
+    let far = DescriptorOptions { receive_frames: 1 << 20, vnet_header_len, offloads: Offloads::empty(), ..near };
     let mut ports = Vec::new();
     for _ in 0..world.rng.within(1, 4) {
-        let descriptor = DescriptorOptions {
-            send_buffer: world.rng.pick(&[10_000, 212_992]).unwrap_or(10_000),
-            frames_per_send: world.rng.within(1, 64),
-            ..DescriptorOptions::default()
-        };
         let wire = Wire { queue_frames: usize::MAX, ..Wire::default() };
-        ports.push(world.cable(wire, [kind, kind.without_ring()], descriptor));
+        ports.push(world.cable_of(wire, [(kind, near), (kind.without_ring(), far)]));
     }
     let (near, far): (Vec<_>, Vec<_>) =
         ports.into_iter().map(|[near, far]| (Queue::new(near), Peer::new(&world.network, far, Rates::NONE))).unzip();
@@ -92,11 +122,12 @@ fn write(world: &mut World, sender: &Sender, peers: &mut [Peer], drafts: &[Draft
             Err(error) => panic!("attached, and nobody received: {error}"),
         };
         check_written(before, count(&packets), written);
+        check_offloads(world, sender, written);
         check_waits(sender.counters().tx.waits - waits, options.tx_policy);
         note(world, written);
         let most = world.rng.below(40);
         for (peer, arrived) in peers.iter_mut().zip(&mut arrived) {
-            arrived.extend(peer.take(most));
+            arrived.extend(take(peer, most, options));
         }
         if written.pending == 0 {
             break;
@@ -107,7 +138,7 @@ fn write(world: &mut World, sender: &Sender, peers: &mut [Peer], drafts: &[Draft
         }
     }
     for (peer, arrived) in peers.iter_mut().zip(&mut arrived) {
-        arrived.extend(peer.take(usize::MAX));
+        arrived.extend(take(peer, usize::MAX, options));
     }
     check_packets(drafts, &packets, options);
     check_arrived(drafts, &packets, options, &arrived);
@@ -119,7 +150,7 @@ fn write(world: &mut World, sender: &Sender, peers: &mut [Peer], drafts: &[Draft
 fn are_dead(world: &World, queues: usize, written: Written) -> bool {
     let has_ended = |queue: usize| {
         let ledger = world.network.ledger(2 * queue);
-        ledger.refused[ErrorKind::Closed] + ledger.refused[ErrorKind::Fatal] > 0
+        [ErrorKind::Closed, ErrorKind::Fatal].iter().any(|kind| refused_as(&ledger, *kind) > 0)
     };
     written.sent == 0 && (0..queues).any(has_ended)
 }
@@ -149,6 +180,32 @@ fn blocked_is_told(written: Written) -> bool {
     written.pending > 0 || written.blocked.is_some_and(|kind| matches!(kind, ErrorKind::Closed | ErrorKind::Fatal))
 }
 
+/// What a queue can do no longer is told when that is found out.
+fn check_offloads(world: &mut World, sender: &Sender, written: Written) {
+    let lost = sender.queues().iter().map(|queue| queue.limits().offloads - queue.offloads());
+    assert!(lost.fold(Offloads::empty(), |all, lost| all | lost).contains(written.offloads_lost));
+    if !written.offloads_lost.is_empty() {
+        world.seen.at("offloads lost");
+    }
+}
+
+/// At most `most` of the frames that have arrived, cut and completed where that was left to the other end.
+fn take(peer: &mut Peer, most: usize, options: &Options) -> Vec<Vec<u8>> {
+    let link_len = if options.ethernet_header { HEADER_LEN } else { 0 };
+    let vnet_header_len = peer.vnet_header_len;
+    let frames = peer.take(most).into_iter();
+    match vnet_header_len {
+        0 => frames.collect(),
+        len => frames.flat_map(|frame| on_the_wire(&told(&frame, len, link_len), link_len)).collect(),
+    }
+}
+
+fn told(frame: &[u8], vnet_header_len: usize, link_len: usize) -> Offloaded {
+    let (header, frame) = frame.split_at(vnet_header_len);
+    let offload = offload_of(header, frame, link_len).expect("a header that the endpoint made");
+    Offloaded { frame: frame.to_vec(), offload }
+}
+
 fn check_waits(waits: usize, policy: TxPolicy) {
     let most = if let TxPolicy::Wait { attempts, .. } = policy { attempts as usize } else { 0 };
     assert!(waits <= most, "{waits} waits, {most} allowed");
@@ -170,7 +227,15 @@ fn check_packets(drafts: &[Draft], packets: &[Packet<'_>], options: &Options) {
         if let TxStatus::Refused(refusal) = packet.status() {
             check_words(refusal);
         }
-        match (draft.unfit(options), packet.status()) {
+        let unfit = if draft.is_odd() { None } else { draft.unfit(options) };
+        match (unfit, packet.status()) {
+            (_, TxStatus::Refused(refusal)) if draft.is_odd() => {
+                assert!(matches!(RefusalCause::from(refusal), RefusalCause::Unfit) || is_io(refusal), "{refusal}");
+            }
+            (_, status) if draft.is_odd() => assert_eq!(status, TxStatus::Pending),
+            (None, TxStatus::Refused(Refusal::TooManyParts)) if draft.has_many_parts() => {}
+            // Looked at when its turn comes.
+            (Some(Refusal::ExceedsMtu), TxStatus::Pending) if draft.is_super_frame() => {}
             (Some(reason), status) => assert_eq!(status, TxStatus::Refused(reason)),
             (None, TxStatus::Refused(Refusal::Io(kind))) if kind.is_transient() => {
                 assert_eq!(options.tx_policy, TxPolicy::Drop, "{kind}");
@@ -181,13 +246,27 @@ fn check_packets(drafts: &[Draft], packets: &[Packet<'_>], options: &Options) {
     }
 }
 
-/// Each queue carried the packets of its flows that were sent, whole and in order, and nothing else.
+const fn is_io(refusal: Refusal) -> bool {
+    matches!(refusal, Refusal::Io(_))
+}
+
+/// Each queue carried the packets of its flows that were sent, whole and in order, and nothing else but the first segments of some that were
+/// cut and then refused, or are pending.
 fn check_arrived(drafts: &[Draft], packets: &[Packet<'_>], options: &Options, arrived: &[Vec<Vec<u8>>]) {
     for (index, frames) in arrived.iter().enumerate() {
-        let sent = drafts.iter().zip(packets).filter(|(_, packet)| packet.status() == TxStatus::Sent);
-        let ours = sent.filter(|(draft, _)| draft.queue(arrived.len()) == index);
-        let expected: Vec<_> = ours.map(|(draft, _)| draft.on_the_wire(options)).collect();
-        assert!(*frames == expected, "queue {index}: {} frames arrived, {} sent", frames.len(), expected.len());
+        let ours = drafts.iter().zip(packets).filter(|(draft, _)| draft.queue(arrived.len()) == index);
+        let mut frames = frames.as_slice();
+        for (draft, packet) in ours.filter(|(draft, _)| !draft.is_odd()) {
+            let is_sent = packet.status() == TxStatus::Sent;
+            if !is_sent && (!draft.is_super_frame() || draft.unfit(options).is_some()) {
+                continue;
+            }
+            let expected = draft.on_the_wire(options);
+            let common = frames.iter().zip(&expected).take_while(|(frame, expected)| frame == expected).count();
+            assert_eq!(common == expected.len(), is_sent, "queue {index}: {common} of {} segments", expected.len());
+            frames = &frames[common..];
+        }
+        assert!(frames.is_empty(), "queue {index}: {} frames that were not sent", frames.len());
     }
 }
 
@@ -215,5 +294,5 @@ const fn refusal_name(cause: RefusalCause) -> &'static str {
     }
 }
 
-/// More calls than a hundred packets need if half of all calls fail.
-const TURNS: usize = 3000;
+/// More calls than the segments of sixty packets need if half of all calls fail.
+const TURNS: usize = 20_000;

@@ -1,7 +1,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use fdlink_core::{Options, TxPolicy, WakePolicy};
+use fdlink_core::io::Offloads;
+use fdlink_core::{GsoSupport, Options, TxPolicy, WakePolicy};
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind, Ring};
 use fdlink_mock::network::{Network, Topology, Wire};
 use fdlink_mock::rng::Rng;
@@ -26,8 +27,57 @@ impl World {
 
     /// A cable with a descriptor at each end.
     pub(super) fn cable(&mut self, wire: Wire, kinds: [Kind; 2], options: DescriptorOptions) -> [Descriptor; 2] {
+        self.cable_of(wire, kinds.map(|kind| (kind, options)))
+    }
+
+    /// The same with ends that differ in more than their kinds.
+    pub(super) fn cable_of(&mut self, wire: Wire, ends: [(Kind, DescriptorOptions); 2]) -> [Descriptor; 2] {
         let segment = self.network.segment(Topology::Hub, wire);
-        kinds.map(|kind| self.network.open_with(segment, kind, options))
+        ends.map(|(kind, options)| self.network.open_with(segment, kind, options))
+    }
+
+    /// Descriptors with a virtio-net header and without; those with one do much or little for frames, and hold super-frames.
+    pub(super) fn with_vnet_header(&mut self, options: DescriptorOptions) -> DescriptorOptions {
+        let vnet_header_len = self.rng.pick(&[0, 10, 12, 20]).unwrap_or(0);
+        let tcp4 = Offloads::CSUM | Offloads::TSO4;
+        let offloads = self.rng.pick(&[Offloads::all(), Offloads::all(), tcp4, Offloads::CSUM, Offloads::empty()]);
+        if vnet_header_len == 0 {
+            return options;
+        }
+        self.seen.at("virtio-net header");
+        let (offloads, receive_len) = (offloads.unwrap_or_default(), options.receive_len.max(SUPER_FRAME));
+        DescriptorOptions { vnet_header_len, offloads, receive_len, ..options }
+    }
+
+    /// What an endpoint does of what is left to do to packets, on either side.
+    pub(super) fn with_offloads(&mut self, options: Options) -> Options {
+        let rng = &mut self.rng;
+        let gso = rng.pick(&[GsoSupport::None, GsoSupport::Software, GsoSupport::Host]).unwrap_or_default();
+        let gso_max_size = if gso == GsoSupport::None { 0 } else { rng.pick(&[0, 3000, 20_000]).unwrap_or(0) };
+        let gro = rng.one_in(2);
+        let mut flip = || rng.one_in(2);
+        Options {
+            gso,
+            gso_max_size,
+            gro,
+            rx_split: flip() && !gro,
+            complete_checksums: flip(),
+            rx_checksum_offload: flip(),
+            tx_checksum_offload: flip(),
+            ..options
+        }
+    }
+
+    /// How packets are spread over processors.
+    pub(super) fn with_processors(&mut self, options: Options) -> Options {
+        let rng = &mut self.rng;
+        Options {
+            processors_per_channel: rng.within(1, 4),
+            processor_backlog: rng.pick(&[3, 64]).unwrap_or(64),
+            flow_seed: Some([rng.number(), rng.number()]),
+            symmetric_flow_hash: rng.one_in(2),
+            ..options
+        }
     }
 
     /// Two kinds that understand each other.
@@ -106,6 +156,9 @@ pub(super) fn check_words(error: impl Display) {
     let words = error.to_string();
     assert!(words.contains(' '), "{words:?} is no sentence");
 }
+
+/// Longer than any super-frame with all its headers.
+const SUPER_FRAME: usize = 66_000;
 
 const fn kind_name(kind: Kind) -> &'static str {
     match kind {

@@ -82,7 +82,7 @@ fn segment(headers: &[u8], layers: &Layers, at: usize, size: u16, payload: &[u8]
         let sequence = u32::from_be_bytes(transport[4..8].try_into().expect("four bytes"));
         let sequence = sequence.wrapping_add(at as u32 * u32::from(size));
         transport[4..8].copy_from_slice(&sequence.to_be_bytes());
-        transport[13] &= if is_last { 0xff } else { !(FIN | PSH) };
+        transport[13] &= if is_last { 0xff } else { !(FIN | PSH) } & if at == 0 { 0xff } else { !CWR };
     } else {
         put(transport, 4, transport_len as u16);
     }
@@ -132,3 +132,4 @@ fn put(bytes: &mut [u8], at: usize, value: u16) {
 
 const FIN: u8 = 1;
 const PSH: u8 = 8;
+const CWR: u8 = 0x80;

@@ -1,5 +1,6 @@
 //! Through an endpoint, on a socket: what is delivered, what is counted, what can be sent on.
 
+use fdlink_core::rx::handoff::{Block, Handoff, Processor, Record};
 use fdlink_core::{EtherType, LinkEndpoint as _, NetworkDispatcher, Offload, Options, Packet, RxPacket};
 use fdlink_linux::DispatchMode;
 use fdlink_tests::support::{Offloaded, Segments, Trials, attach_in, drain, on_the_wire, plain, seqpacket};
@@ -7,6 +8,7 @@ use fdlink_tests::support::{Offloaded, Segments, Trials, attach_in, drain, on_th
 pub(crate) fn add(trials: &mut Trials) {
     trials.anywhere(frames_of_one_batch_are_merged);
     trials.anywhere(without_the_option_nothing_is_merged);
+    trials.anywhere(what_was_merged_comes_whole_through_a_hand_off);
 }
 
 /// Three flows in a batch, one frame that is for somebody else.
@@ -26,6 +28,20 @@ fn without_the_option_nothing_is_merged() {
     let (kept, rx) = received(plain());
     assert_eq!((kept.0.len(), rx.delivered, rx.merged), (30, 30, 0));
     assert!(kept.0.iter().all(|packet| packet.offload == Offload::NONE));
+}
+
+/// In one piece there, since a processor has memory of its own.
+fn what_was_merged_comes_whole_through_a_hand_off() {
+    let (kept, _) = received(Options { gro: true, ..plain() });
+    let block = || Block::new(vec![0; 1 << 16], vec![Record::default(); 40]);
+    let handoff = Handoff::new(block());
+    let (fd, peer) = seqpacket();
+    let endpoint = attach_in(DispatchMode::RecvMmsg, fd, Options { gro: true, ..plain() });
+    sent().iter().for_each(|frame| peer.send(frame));
+    assert_eq!(drain(&endpoint, &mut handoff.feed(|| {})), 31);
+    let mut handed = Kept(Vec::new());
+    assert_eq!(Processor::new(&handoff, block()).poll(&mut handed), Ok(3));
+    assert!(handed.0 == kept.0, "{} bytes of {}", handed.0[0].frame.len(), kept.0[0].frame.len());
 }
 
 fn received(options: Options) -> (Kept, fdlink_core::counters::RxCounters) {

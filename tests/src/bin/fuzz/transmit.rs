@@ -100,7 +100,7 @@ fn check_frames<const SLOTS: usize>(
     for (index, end) in far.iter().enumerate() {
         let sent = drafts.iter().zip(packets).filter(|(_, packet)| packet.status() == TxStatus::Sent);
         let ours = sent.filter(|(draft, _)| draft.queue(far.len()) == index);
-        let expected: Vec<_> = ours.map(|(draft, _)| draft.on_the_wire(options)).collect();
+        let expected: Vec<_> = ours.flat_map(|(draft, _)| draft.on_the_wire(options)).collect();
         assert_eq!(end.frames, expected, "queue {index}");
     }
 }
