@@ -7,6 +7,7 @@ mod checksums;
 mod faulty;
 mod stacks;
 mod tokens;
+mod turns;
 
 use fdlink_core::io::RawIo;
 use fdlink_core::{Endpoint, LinkAddress, LinkEndpoint, Options, Queue};

@@ -149,20 +149,20 @@ fn flood_both_ways(policy: TxPolicy) -> [usize; 2] {
 }
 
 /// One smoltcp host, `10.0.0.host`.
-struct Stack<'e, IO: RawIo, const N: usize = 1514> {
-    device: Device<'e, IO, [Queue<IO>; 1], N>,
-    interface: Interface,
-    sockets: SocketSet<'static>,
+pub(crate) struct Stack<'e, IO: RawIo, const N: usize = 1514> {
+    pub(crate) device: Device<'e, IO, [Queue<IO>; 1], N>,
+    pub(crate) interface: Interface,
+    pub(crate) sockets: SocketSet<'static>,
 }
 
 impl<'e, IO: RawIo> Stack<'e, IO> {
-    fn new(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
+    pub(crate) fn new(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
         Self::with_frame_len(endpoint, host)
     }
 }
 
 impl<'e, IO: RawIo, const N: usize> Stack<'e, IO, N> {
-    fn with_frame_len(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
+    pub(crate) fn with_frame_len(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
         let mut device = Device::with_frame_len(endpoint, 0).unwrap();
         let mut interface = Interface::new(Config::new(device.hardware_address()), &mut device, NOW);
         interface.update_ip_addrs(|list| list.push(IpCidr::new(address(host), 24)).unwrap());
@@ -173,23 +173,23 @@ impl<'e, IO: RawIo, const N: usize> Stack<'e, IO, N> {
         self.interface.poll(now, &mut self.device, &mut self.sockets);
     }
 
-    fn add_udp(&mut self, port: u16) -> SocketHandle {
+    pub(crate) fn add_udp(&mut self, port: u16) -> SocketHandle {
         let buffer = || udp::PacketBuffer::new(room(|| udp::PacketMetadata::EMPTY, 16), room(|| 0, 4096));
         let mut socket = udp::Socket::new(buffer(), buffer());
         socket.bind(port).unwrap();
         self.sockets.add(socket)
     }
 
-    fn udp(&mut self, handle: SocketHandle) -> &mut udp::Socket<'static> {
+    pub(crate) fn udp(&mut self, handle: SocketHandle) -> &mut udp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
 
-    fn add_tcp(&mut self) -> SocketHandle {
+    pub(crate) fn add_tcp(&mut self) -> SocketHandle {
         let buffer = || tcp::SocketBuffer::new(room(|| 0, 65536));
         self.sockets.add(tcp::Socket::new(buffer(), buffer()))
     }
 
-    fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
+    pub(crate) fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
 }
@@ -241,7 +241,7 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
 }
 
-fn address(host: u8) -> IpAddress {
+pub(crate) fn address(host: u8) -> IpAddress {
     IpAddress::v4(10, 0, 0, host)
 }
 
