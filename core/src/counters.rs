@@ -214,6 +214,9 @@ pub struct TxCounters {
     pub sent: usize,
     /// Their bytes, link header included.
     pub sent_bytes: usize,
+    /// Packets that left in another one's frame ([`Options::tx_coalesce`](crate::Options::tx_coalesce)). Where nothing is cut into segments,
+    /// `sent + merged` is the number of packets that were sent.
+    pub merged: usize,
     /// Packets refused, by cause in the order of [`RefusalCause::ALL`].
     pub refusals: [usize; RefusalCause::ALL.len()],
     /// Calls to the system to send.
@@ -258,6 +261,7 @@ impl Counters {
         let tx = TxCounters {
             sent: f(a.sent, b.sent),
             sent_bytes: f(a.sent_bytes, b.sent_bytes),
+            merged: f(a.merged, b.merged),
             refusals: zip(a.refusals, b.refusals, &f),
             calls: f(a.calls, b.calls),
             waits: f(a.waits, b.waits),
@@ -298,7 +302,7 @@ impl fmt::Display for Counters {
         write!(f, ", dropped {}", rx.dropped_total())?;
         write_causes(f, DropCause::ALL.iter().zip(rx.drops))?;
         write!(f, "; sent {} ({} bytes, {} calls)", tx.sent, tx.sent_bytes, tx.calls)?;
-        write!(f, ", refused {}", tx.refused_total())?;
+        write!(f, ", merged {}, refused {}", tx.merged, tx.refused_total())?;
         write_causes(f, RefusalCause::ALL.iter().zip(tx.refusals))
     }
 }
@@ -332,6 +336,7 @@ pub(crate) struct QueueCounters {
     errors: AtomicUsize,
     sent: AtomicUsize,
     sent_bytes: AtomicUsize,
+    tx_merged: AtomicUsize,
     refusals: [AtomicUsize; RefusalCause::ALL.len()],
     tx_calls: AtomicUsize,
     waits: AtomicUsize,
@@ -354,15 +359,22 @@ impl QueueCounters {
         }
     }
 
-    pub(crate) fn add_sent(&self, frames: usize, bytes: usize, calls: usize) {
+    pub(crate) fn add_sent(&self, frames: usize, bytes: usize, merged: usize, calls: usize) {
         self.sent.fetch_add(frames, Relaxed);
         self.sent_bytes.fetch_add(bytes, Relaxed);
         self.tx_calls.fetch_add(calls, Relaxed);
+        if merged > 0 {
+            self.tx_merged.fetch_add(merged, Relaxed);
+        }
     }
 
     pub(crate) fn add_refusal(&self, refusal: Refusal) {
+        self.add_refusals(refusal, 1);
+    }
+
+    pub(crate) fn add_refusals(&self, refusal: Refusal, packets: usize) {
         if let Some(counter) = self.refusals.get(RefusalCause::from(refusal) as usize) {
-            counter.fetch_add(1, Relaxed);
+            counter.fetch_add(packets, Relaxed);
         }
     }
 
@@ -390,6 +402,7 @@ impl QueueCounters {
             tx: TxCounters {
                 sent: self.sent.load(Relaxed),
                 sent_bytes: self.sent_bytes.load(Relaxed),
+                merged: self.tx_merged.load(Relaxed),
                 refusals: self.refusals.each_ref().map(|c| c.load(Relaxed)),
                 calls: self.tx_calls.load(Relaxed),
                 waits: self.waits.load(Relaxed),

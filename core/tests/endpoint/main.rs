@@ -4,6 +4,7 @@
 
 mod accounting;
 mod attaching;
+mod coalescing;
 mod configuring;
 mod counting;
 mod ending;
@@ -20,6 +21,7 @@ mod refusing;
 mod resuming;
 mod scripted;
 mod segmenting;
+mod stream;
 mod super_frame;
 mod waiting;
 mod waking;
