@@ -50,11 +50,22 @@
 //!
 //! | | why |
 //! |---|---|
-//! | virtio-net header and [`Options::gso`](crate::Options::gso), [`Options::tx_checksum_offload`](crate::Options::tx_checksum_offload), `N` of 65,549 | one frame of 64 KiB instead of 45 |
+//! | virtio-net header, [`GsoSupport::Host`](crate::GsoSupport), [`Options::tx_checksum_offload`](crate::Options::tx_checksum_offload), `N` of 65,549 | one frame of 64 KiB instead of 45 |
 //! | [`turn`](Device::turn) instead of `Interface::poll` | both ends work at once |
 //! | socket buffers of 256 KiB or more | at 64 KiB the window is one super-frame, and the ends take turns |
 //! | `set_ack_delay(None)` | one acknowledgement each turn, and no timer of 10 ms after a lone super-frame |
 //! | receive buffers of `0xffff << n` | the most that a scaled window can say: none of it is taken back by rounding |
+//!
+//! # Super-frames
+//!
+//! Received ones are lent whole. smoltcp takes those of TCP as they are, but would take one of UDP for a single datagram: do not ask the system
+//! for [`USO4`](crate::io::Offloads::USO4) and [`USO6`](crate::io::Offloads::USO6), and it cuts them.
+//!
+//! Sent ones come about in two ways. TCP over IPv4 is smoltcp's own segmentation offload, in any loop. Whatever else smoltcp makes one by one, TCP
+//! over IPv6 above all, is merged in the buffer of the device by the rules of [receive offload](crate::rx::gro), without a copy of payload: within a
+//! [`turn`](Device::turn), since somebody has to say that no more is to come, where the system cuts such frames and `N` has room for two. Segments of
+//! one socket merge if no other socket has something to send in between. A super-frame of smoltcp's own that follows merged ones which the
+//! descriptor does not take now gets their place, as a reply does (see below).
 //!
 //! # Checksums
 //!
@@ -77,6 +88,7 @@
 
 mod egress;
 mod ingress;
+mod merge;
 mod turn;
 
 use core::fmt;
@@ -226,7 +238,7 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> phy::Device for Devic
 
     /// A token if the transmit buffer is free.
     fn transmit(&mut self, _timestamp: Instant) -> Option<Self::TxToken<'_>> {
-        if self.ingress.ended.is_some() || !self.egress.flush() {
+        if self.ingress.ended.is_some() || !self.egress.has_room(self.max_frame_len) {
             return None;
         }
         Some(TxToken { egress: &mut self.egress, gso_size: None })

@@ -4,7 +4,7 @@ use ::smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet
 use ::smoltcp::time::Instant;
 
 use super::Device;
-use crate::endpoint::Queue;
+use crate::endpoint::{GsoSupport, LinkEndpoint as _, Queue};
 use crate::io::RawIo;
 
 /// What a [turn](Device::turn) leaves to do.
@@ -43,14 +43,21 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Device<'_, IO, Q, N> {
         interface.poll_maintenance(now);
         let is_dry = self.take_in(now, interface, sockets) == 0;
         application(interface, sockets);
-        while interface.poll_egress(now, self, sockets) == PollResult::SocketStateChanged {}
-        let is_free = self.flush();
+        let is_free = self.let_out(now, interface, sockets);
         match self.ended() {
             Some(_) => Turn::Ended,
             None if !is_dry => Turn::Again,
             None if !is_free => Turn::Dry(None),
             None => Turn::Dry(interface.poll_delay(now, sockets).map(Into::into)),
         }
+    }
+
+    /// Returns true if everything has left.
+    fn let_out(&mut self, now: Instant, interface: &mut Interface, sockets: &mut SocketSet<'_>) -> bool {
+        self.egress.merges = self.egress.endpoint.supported_gso() == GsoSupport::Host && N >= 2 * self.max_frame_len;
+        while interface.poll_egress(now, self, sockets) == PollResult::SocketStateChanged {}
+        self.egress.merges = false;
+        self.flush()
     }
 
     /// Returns how many frames smoltcp took.

@@ -5,6 +5,7 @@
 
 mod checksums;
 mod faulty;
+mod merging;
 mod stacks;
 mod tokens;
 mod turns;

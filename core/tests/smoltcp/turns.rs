@@ -36,7 +36,7 @@ fn what_the_application_writes_leaves_in_the_same_turn() {
     let (ours, theirs) = (attached(ours, ip()), attached(theirs, ip()));
     let (mut near, mut far) = (Stack::new(&ours, 1), Stack::new(&theirs, 2));
     let [near_port, far_port] = [near.add_udp(7), far.add_udp(7)];
-    let Stack { device, interface, sockets } = &mut near;
+    let Stack { device, interface, sockets, .. } = &mut near;
     let turn_of_near = device.turn(NOW, interface, sockets, |_, sockets| {
         (0..3).for_each(|_| sockets.get_mut::<udp::Socket<'_>>(near_port).send_slice(b"x", (address(2), 7)).unwrap());
     });
@@ -67,7 +67,7 @@ fn timeout_is_that_of_smoltcp() {
     let ours = attached(ours, ip());
     let mut near = Stack::new(&ours, 1);
     let handle = near.add_tcp();
-    let Stack { device, interface, sockets } = &mut near;
+    let Stack { device, interface, sockets, .. } = &mut near;
     let turn = device.turn(NOW, interface, sockets, |interface, sockets| {
         let socket = sockets.get_mut::<tcp::Socket<'_>>(handle);
         socket.connect(interface.context(), (address(2), 80), 49152).unwrap();
@@ -90,7 +90,7 @@ fn end_is_told() {
 
 /// A turn in which a socket is read, and how many datagrams it had.
 fn turn<IO: RawIo, const N: usize>(stack: &mut Stack<'_, IO, N>, port: SocketHandle) -> (usize, Turn) {
-    let Stack { device, interface, sockets } = stack;
+    let Stack { device, interface, sockets, .. } = stack;
     let mut got = 0;
     let turn = device.turn(NOW, interface, sockets, |_, sockets| {
         while sockets.get_mut::<udp::Socket<'_>>(port).recv().is_ok() {
