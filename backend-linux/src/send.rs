@@ -19,7 +19,7 @@ use crate::wait::{pause, wait};
 /// Most frames in one `sendmmsg`.
 const MAX_FRAMES: usize = 64;
 
-/// Most I/O vectors in one `sendmmsg`: two or three for each frame.
+/// Most I/O vectors in one call that takes no memory: two or three for each of many frames, or a header and all slices of one.
 const MAX_IOVECS: usize = 192;
 
 /// Most I/O vectors of one message (`UIO_MAXIOV`, sendmsg(2)).
@@ -132,7 +132,7 @@ impl<F: AsFd> FdTx<F> {
     }
 
     fn write_vectors(&self, frame: &TxFrame<'_>) -> Result<usize, FdError> {
-        let mut few = FixedVec::<IoSlice<'_>, 16>::new();
+        let mut few = FixedVec::<IoSlice<'_>, MAX_IOVECS>::new();
         let is_few = frame.slices().all(|slice| few.push(IoSlice::new(slice)).is_ok());
         if is_few && IOVEC_BYTES * few.len() <= self.max_header_bytes {
             return self.call("writev", || rustix::io::writev(&self.fd, &few));
@@ -183,7 +183,7 @@ impl<F: AsFd> TxQueue for FdTx<F> {
         match frames {
             [] => Ok(0),
             // The room of a full batch does not pay for one frame alone.
-            [_] if self.fd.kind.is_socket() => self.send_many::<1, 4>(frames),
+            [only] if self.fd.kind.is_socket() && only.parts.len() < 4 => self.send_many::<1, 4>(frames),
             _ if self.fd.kind.is_socket() => self.send_many::<MAX_FRAMES, MAX_IOVECS>(frames),
             _ => self.write_each(frames),
         }

@@ -19,6 +19,7 @@
 //! transmit  LinkEndpoint::write_packets ─► unfit? (yes ─► refused)         tx/write.rs
 //!             ─► link header                                               tx/header.rs, wire/ethernet.rs
 //!             ─► grouped by queue (flow hash), order kept                  tx/write.rs, tx/batch.rs
+//!                successive packets merged (Options::tx_coalesce)          tx/coalesce.rs
 //!                virtio-net header, or cut and summed up here              tx/offloaded.rs, tx/gso.rs, wire/vnet.rs
 //!                refused for what it asked? in software                    tx/downgrade.rs
 //!             ─► TxQueue::send: many frames, one call; wait? drop?         tx/sender.rs, io/tx.rs, the backend

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bulk;
 pub mod conformance;
 pub mod lab;
 pub mod random;

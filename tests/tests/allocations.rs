@@ -3,6 +3,7 @@
 //! Counted for the thread that runs the endpoint; the other end is driven by the same thread, with buffers that are there before.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
     trials.in_namespaces(sending_to_an_interface_allocates_nothing);
     trials.with_tap(sending_to_a_tap_allocates_nothing);
     trials.anywhere(sending_super_frames_allocates_nothing);
+    trials.anywhere(merging_what_is_sent_allocates_nothing);
+    trials.in_namespaces(merging_what_is_sent_to_an_interface_allocates_nothing);
     trials.anywhere(a_full_queue_allocates_nothing);
     trials.anywhere(smoltcp_device_allocates_nothing);
     trials.anywhere(what_is_counted_is_what_is_allocated);
@@ -237,6 +240,35 @@ fn sending_super_frames_allocates_nothing() {
         };
         assert_steady(&mut round, &format!("super-frames in {count}"));
     }
+}
+
+fn merging_what_is_sent_allocates_nothing() {
+    let (fd, peer) = seqpacket();
+    merging_what_is_sent(fd, &mut || assert_eq!(peer.receive_into(&mut [0; 70_000]), Some(10 + 14 + 40 + 40_000)));
+}
+
+fn merging_what_is_sent_to_an_interface_allocates_nothing() {
+    let cable = Cable::new();
+    merging_what_is_sent(cable.socket_with(|socket| socket.protocol(EtherType(0))), &mut || {});
+}
+
+/// Forty packets become one frame of 41 slices.
+fn merging_what_is_sent(fd: OwnedFd, take: &mut dyn FnMut()) {
+    let fd_options = FdOptions { offloads: Offloads::all(), ..FdOptions::default() };
+    let endpoint: FdEndpoint = endpoint([fd], Options { tx_coalesce: true, ..plain() }, &fd_options).unwrap();
+    endpoint.attach().unwrap();
+    let mut flow = Segments { has_ethernet: false, ..Segments::tcp(1) };
+    let bytes: Vec<_> = (0..40).map(|_| flow.next(&[7; 1000], 0)).collect();
+    let parts: Vec<_> = bytes.iter().map(|bytes| [&bytes[..40], &bytes[40..]]).collect();
+    let mut packets: Vec<_> = parts.iter().map(|parts| Packet::new(EtherType::IPV4, parts).to(PEER)).collect();
+    let mut round = || {
+        packets.iter_mut().for_each(Packet::reset);
+        assert_eq!(endpoint.write_packets(&mut packets).map(|written| written.sent), Ok(40));
+        take();
+    };
+    assert_steady(&mut round, "merge what is sent");
+    let tx = endpoint.counters().tx;
+    assert_eq!(tx.merged, 39 * tx.sent);
 }
 
 fn a_full_queue_allocates_nothing() {

@@ -1,6 +1,8 @@
 //! Offloads on real descriptors: the kernel as oracle, what it refuses, and what is forwarded.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "offloads/coalescing.rs"]
+mod coalescing;
 #[path = "offloads/forwarding.rs"]
 mod forwarding;
 #[path = "offloads/healing.rs"]
@@ -19,5 +21,6 @@ fn main() -> ExitCode {
     healing::add(&mut trials);
     oracle::add(&mut trials);
     forwarding::add(&mut trials);
+    coalescing::add(&mut trials);
     trials.conclude()
 }

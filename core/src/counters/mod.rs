@@ -96,6 +96,9 @@ pub struct TxCounters {
     pub sent: usize,
     /// Their bytes, link header included.
     pub sent_bytes: usize,
+    /// Packets that left in another one's frame ([`Options::tx_coalesce`](crate::Options::tx_coalesce)). Where nothing is cut into segments,
+    /// `sent + merged` is the number of packets that were sent.
+    pub merged: usize,
     /// Packets refused, by cause in the order of [`RefusalCause::ALL`].
     pub refusals: [usize; RefusalCause::ALL.len()],
     /// Calls to the system to send.
@@ -140,6 +143,7 @@ impl Counters {
         let tx = TxCounters {
             sent: f(a.sent, b.sent),
             sent_bytes: f(a.sent_bytes, b.sent_bytes),
+            merged: f(a.merged, b.merged),
             refusals: zip(a.refusals, b.refusals, &f),
             calls: f(a.calls, b.calls),
             waits: f(a.waits, b.waits),
@@ -180,7 +184,7 @@ impl fmt::Display for Counters {
         write!(f, ", dropped {}", rx.dropped_total())?;
         write_causes(f, DropCause::ALL.iter().zip(rx.drops))?;
         write!(f, "; sent {} ({} bytes, {} calls)", tx.sent, tx.sent_bytes, tx.calls)?;
-        write!(f, ", refused {}", tx.refused_total())?;
+        write!(f, ", merged {}, refused {}", tx.merged, tx.refused_total())?;
         write_causes(f, RefusalCause::ALL.iter().zip(tx.refusals))
     }
 }

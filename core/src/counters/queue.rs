@@ -20,6 +20,7 @@ pub(crate) struct QueueCounters {
     errors: AtomicUsize,
     sent: AtomicUsize,
     sent_bytes: AtomicUsize,
+    tx_merged: AtomicUsize,
     refusals: [AtomicUsize; RefusalCause::ALL.len()],
     tx_calls: AtomicUsize,
     waits: AtomicUsize,
@@ -42,15 +43,22 @@ impl QueueCounters {
         }
     }
 
-    pub(crate) fn add_sent(&self, frames: usize, bytes: usize, calls: usize) {
+    pub(crate) fn add_sent(&self, frames: usize, bytes: usize, merged: usize, calls: usize) {
         self.sent.fetch_add(frames, Relaxed);
         self.sent_bytes.fetch_add(bytes, Relaxed);
         self.tx_calls.fetch_add(calls, Relaxed);
+        if merged > 0 {
+            self.tx_merged.fetch_add(merged, Relaxed);
+        }
     }
 
     pub(crate) fn add_refusal(&self, refusal: Refusal) {
+        self.add_refusals(refusal, 1);
+    }
+
+    pub(crate) fn add_refusals(&self, refusal: Refusal, packets: usize) {
         if let Some(counter) = self.refusals.get(RefusalCause::from(refusal) as usize) {
-            counter.fetch_add(1, Relaxed);
+            counter.fetch_add(packets, Relaxed);
         }
     }
 
@@ -76,6 +84,7 @@ impl QueueCounters {
         self.errors.store(rx.errors, Relaxed);
         self.sent.store(tx.sent, Relaxed);
         self.sent_bytes.store(tx.sent_bytes, Relaxed);
+        self.tx_merged.store(tx.merged, Relaxed);
         self.refusals.iter().zip(tx.refusals).for_each(|(counter, n)| counter.store(n, Relaxed));
         self.tx_calls.store(tx.calls, Relaxed);
         self.waits.store(tx.waits, Relaxed);
@@ -97,6 +106,7 @@ impl QueueCounters {
             tx: TxCounters {
                 sent: self.sent.load(Relaxed),
                 sent_bytes: self.sent_bytes.load(Relaxed),
+                merged: self.tx_merged.load(Relaxed),
                 refusals: self.refusals.each_ref().map(|c| c.load(Relaxed)),
                 calls: self.tx_calls.load(Relaxed),
                 waits: self.waits.load(Relaxed),

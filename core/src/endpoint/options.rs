@@ -56,6 +56,25 @@ pub struct Options {
     /// was verified on the way, it is [`Unnecessary`](crate::ChecksumState::Unnecessary). The smoltcp device takes frames one by one, and
     /// merges none.
     pub gro: bool,
+    /// Merge successive packets of a TCP or UDP flow into super-frames where the system cuts such ones: one write instead of 45, for stacks that
+    /// make packets one by one. Default false: small writes gain nothing from it, and pay for the look at each header.
+    ///
+    /// It takes a virtio-net header and the offload for the kind of packet ([`Queue::offloads`](crate::Queue::offloads)), whatever
+    /// [`gso`](Options::gso) says. Headers are taken from the first packet, payload from where it is. What becomes of each packet is
+    /// told as ever: those of a frame are all sent, all pending, or all refused, and if the system refuses to cut, each leaves by itself.
+    ///
+    /// Neighbours merge, by the rules of [receive offload](crate::rx::gro), within one call to
+    /// [`write_packets`](crate::LinkEndpoint::write_packets): nothing is held back between calls. A super-frame ends
+    ///
+    /// - with the call, and where the room of a batch ends (188 slices of payload),
+    /// - in front of a packet of another flow or none, out of sequence, or with another acknowledgement, window, TCP option, TTL, traffic class or
+    ///   link header; for UDP also of a longer one,
+    /// - behind one with PSH or FIN, or shorter than the first,
+    /// - at 65,535 bytes, or 64 packets.
+    ///
+    /// A wrong checksum is never made right: such a packet leaves as it is. IPv4 packets that are all DF and all of one identification get
+    /// identifications that count up, which mean nothing to them (RFC 6864, section 4).
+    pub tx_coalesce: bool,
     /// Announce [`Capabilities::TX_CHECKSUM_OFFLOAD`] (`TXChecksumOffload`): a stack may leave transport checksums partial, and says so with each packet
     /// ([`ChecksumState::Partial`](crate::ChecksumState::Partial)). The system completes them where it can, and the endpoint where it cannot;
     /// also if this is false. Default false.
@@ -112,6 +131,7 @@ impl Default for Options {
             gso: GsoSupport::None,
             gso_max_size: 0,
             gro: false,
+            tx_coalesce: false,
             tx_checksum_offload: false,
             rx_checksum_offload: false,
             rx_split: false,

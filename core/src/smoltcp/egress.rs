@@ -1,15 +1,19 @@
 use core::num::NonZeroU16;
+use core::ops::Range;
 use core::time::Duration;
 
 use ::smoltcp::phy;
 
+use super::merge::{Run, Whole};
 use crate::endpoint::{Capabilities, Endpoint, LinkEndpoint as _, Queue};
 use crate::io::{ErrorKind, RawIo, TxQueue as _, Wake};
 use crate::offload::{ChecksumState, Gso, GsoType, Offload};
 use crate::packet::{Packet, Refusal, TxProgress, TxStatus};
+use crate::wire::segment::HeaderBuf;
 use crate::wire::{Checksum, Layers};
 
-/// The transmit half of a device: one buffer, free or holding a frame back.
+/// The transmit half of a device: one buffer. It is free, or a frame that the descriptor did not take stands at its start, or a run of segments
+/// that others may join.
 pub(super) struct Egress<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> {
     pub(super) endpoint: &'e Endpoint<IO, Q>,
     pub(super) queue: &'e Queue<IO>,
@@ -18,6 +22,19 @@ pub(super) struct Egress<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> {
     hash: u32,
     buffer: [u8; N],
     held: Option<Held>,
+    /// Segments are merged: somebody will [flush](Self::flush).
+    pub(super) merges: bool,
+    run: Option<Run>,
+    /// A frame behind the one that is held back, which is sent next.
+    next: Option<Next>,
+}
+
+/// A frame behind another one in the buffer.
+#[derive(Clone, Copy)]
+struct Next {
+    start: usize,
+    len: usize,
+    offload: Offload,
 }
 
 /// The frame at the start of the buffer that the descriptor did not take.
@@ -31,15 +48,29 @@ struct Held {
 
 impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> {
     pub(super) const fn new(endpoint: &'e Endpoint<IO, Q>, queue: &'e Queue<IO>, index: usize) -> Self {
-        Self { endpoint, queue, refusal: None, hash: index as u32, buffer: [0; N], held: None }
+        let buffer = [0; N];
+        let (held, run, next) = (None, None, None);
+        Self { endpoint, queue, refusal: None, hash: index as u32, buffer, held, merges: false, run, next }
     }
 
     /// True if the buffer is free now.
     pub(super) fn flush(&mut self) -> bool {
+        self.close_run();
         if let Some(held) = self.held.take() {
             self.send(held.len, held.offload, held.progress);
         }
+        if self.held.is_none()
+            && let Some(Next { start, len, offload }) = self.next.take()
+        {
+            self.buffer.copy_within(start..start + len, 0);
+            self.send(len, offload, TxProgress::default());
+        }
         self.held.is_none()
+    }
+
+    /// True if a frame of up to `len` bytes can be written now without harm to what is there.
+    pub(super) fn has_room(&mut self, len: usize) -> bool {
+        self.run.as_ref().is_some_and(|run| run.len + len <= N) || self.flush()
     }
 
     /// A final error is left to the next flush, which meets it again and gives the frame up.
@@ -51,24 +82,87 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> 
     }
 
     fn fill_and_send<R>(&mut self, len: usize, gso_size: Option<NonZeroU16>, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        if let Some(run) = self.run.take_if(|run| gso_size.is_none() && run.len + len <= N) {
+            return self.fill_behind(run, len, fill);
+        }
+        self.close_run();
         self.displace();
         let (frame, _) = self.buffer.split_at_mut(len.min(N));
         let result = fill(frame);
         if len > N {
             self.refuse(Refusal::ExceedsMtu);
         } else {
-            let offload = self.leave_checksum(len, gso_size);
-            self.send(len, offload, TxProgress::default());
+            let offload = self.leave_checksum(0..len, gso_size);
+            self.start(len, offload);
         }
         result
     }
 
+    /// Lets a frame be written to where it goes on if it is the next segment.
+    fn fill_behind<R>(&mut self, mut run: Run, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        let (start, end) = (run.len - run.headers_len(), run.len);
+        let tail = HeaderBuf::gather(core::iter::once(self.buffer.get(start..end).unwrap_or_default()));
+        let result = fill(self.buffer.get_mut(start..start + len).unwrap_or_default());
+        let offload = self.leave_checksum(start..start + len, None);
+        let has_joined = run.join(&self.whole(start..start + len, offload), self.longest_run());
+        if !has_joined {
+            self.buffer.copy_within(start..start + len, end);
+        }
+        self.buffer.iter_mut().skip(start).zip(tail.iter()).for_each(|(to, from)| *to = *from);
+        let is_closed = run.is_closed;
+        self.run = Some(run);
+        if !has_joined {
+            self.next_is(Next { start: end, len, offload });
+        } else if is_closed {
+            self.close_run();
+        }
+        result
+    }
+
+    /// Sends the run that a frame stands behind, then the frame.
+    fn next_is(&mut self, next: Next) {
+        self.close_run();
+        if self.held.is_some() {
+            self.next = Some(next);
+            return;
+        }
+        self.buffer.copy_within(next.start..next.start + next.len, 0);
+        self.start(next.len, next.offload);
+    }
+
+    /// The frame at the start of the buffer leaves, or is the first of a run.
+    fn start(&mut self, len: usize, offload: Offload) {
+        let granted = self.queue.offloads();
+        if self.merges && offload.gso.is_none() && self.queue.limits.vnet_header_len > 0 {
+            self.run = Run::begin(&self.whole(0..len, offload), granted);
+        }
+        if self.run.is_none() {
+            self.send(len, offload, TxProgress::default());
+        }
+    }
+
+    fn close_run(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let offload = run.finish(self.buffer.split_at_mut(run.len).0);
+        self.send(run.len, offload, TxProgress::default());
+    }
+
+    fn whole(&self, range: Range<usize>, offload: Offload) -> Whole<'_> {
+        let bytes = self.buffer.get(range).unwrap_or_default();
+        Whole { bytes, link_len: self.endpoint.max_header_length(), offload }
+    }
+
+    /// In bytes, link header included.
+    fn longest_run(&self) -> usize {
+        N.min(self.endpoint.max_header_length() + self.endpoint.gso_max_size() as usize)
+    }
+
     /// smoltcp leaves the checksum field alone; a partial one holds the sum of the pseudo-header.
-    fn leave_checksum(&mut self, len: usize, gso_size: Option<NonZeroU16>) -> Offload {
+    fn leave_checksum(&mut self, range: Range<usize>, gso_size: Option<NonZeroU16>) -> Offload {
         if !self.endpoint.capabilities().contains(Capabilities::TX_CHECKSUM_OFFLOAD) {
             return Offload::NONE;
         }
-        let (frame, _) = self.buffer.split_at_mut(len);
+        let frame = self.buffer.get_mut(range).unwrap_or_default();
         let network = self.endpoint.max_header_length();
         let layers = Layers::behind(frame, network).filter(|layers| !layers.is_ipv4_fragment(frame));
         layers.and_then(|layers| partial(frame, network, &layers, gso_size)).unwrap_or_default()
@@ -93,9 +187,11 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> 
         }
     }
 
-    /// Gives up the frame that is held back, if there is one.
+    /// Gives up the frame that is held back, and the one behind it, if there are any.
     fn displace(&mut self) {
-        if let Some(held) = self.held.take() {
+        let Some(held) = self.held.take() else { return };
+        self.refuse(Refusal::Io(held.blocked));
+        if self.next.take().is_some() {
             self.refuse(Refusal::Io(held.blocked));
         }
     }
@@ -109,6 +205,7 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> 
 
 impl<IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Drop for Egress<'_, IO, Q, N> {
     fn drop(&mut self) {
+        self.close_run();
         self.displace();
     }
 }

@@ -42,12 +42,12 @@ impl<'p, 'd> Due<'p, 'd> {
 impl Account for Due<'_, '_> {
     #[inline]
     fn sent(&mut self, frames: usize) -> Sent {
-        Sent { packets: frames, bytes: self.mark(frames, TxStatus::Sent) }
+        Sent { packets: frames, merged: 0, bytes: self.mark(frames, TxStatus::Sent) }
     }
 
-    fn refused(&mut self, refusal: Refusal) -> usize {
+    fn refused(&mut self, refusal: Refusal) -> GivenUp {
         self.mark(1, TxStatus::Refused(refusal));
-        1
+        GivenUp { frames: 1, packets: 1 }
     }
 }
 
@@ -66,10 +66,10 @@ pub(super) trait Account {
     /// The first `frames` have left.
     fn sent(&mut self, frames: usize) -> Sent;
 
-    /// The packet of the first frame is given up; says how many frames of the batch are.
-    fn refused(&mut self, refusal: Refusal) -> usize;
+    /// What the first frame is of is given up.
+    fn refused(&mut self, refusal: Refusal) -> GivenUp;
 
-    /// True if the packet of the first frame, which the system refused as `kind`, is to be sent in software: the frames are to be made anew.
+    /// True if what the first frame is of, which the system refused as `kind`, is to be sent in software: the frames are to be made anew.
     fn falls_back(&mut self, kind: ErrorKind) -> bool {
         let _ = kind;
         false
@@ -81,5 +81,16 @@ pub(super) trait Account {
 pub(super) struct Sent {
     /// Packets of which nothing is left.
     pub(super) packets: usize,
+    /// Packets that left in another one's frame.
+    pub(super) merged: usize,
     pub(super) bytes: usize,
+}
+
+/// What is given up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct GivenUp {
+    /// Frames of the batch: those of one packet, or one.
+    pub(super) frames: usize,
+    /// Packets: those of one frame, or one.
+    pub(super) packets: usize,
 }

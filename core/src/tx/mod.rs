@@ -1,6 +1,7 @@
 //! From packets to a queue.
 
 mod batch;
+mod coalesce;
 mod downgrade;
 pub mod gso;
 mod header;

@@ -1,5 +1,5 @@
 use super::Written;
-use super::batch::Account;
+use super::batch::{Account, GivenUp};
 use crate::endpoint::{Queue, TxPolicy};
 use crate::io::{ErrorKind, IoError as _, RawIo, TxFrame, TxQueue as _, Wake};
 use crate::packet::Refusal;
@@ -61,8 +61,9 @@ impl Sender {
                     let verdict = self.after_error(queue, error.kind());
                     written.blocked = verdict.block;
                     verdict.refuse.map_or(0, |kind| {
-                        written.refused += 1;
-                        refuse(queue, account, kind)
+                        let GivenUp { frames, packets } = refuse(queue, account, kind);
+                        written.refused += packets;
+                        frames
                     })
                 }
             };
@@ -114,13 +115,13 @@ fn after_final<IO: RawIo>(queue: &Queue<IO>, kind: ErrorKind) -> Verdict {
 fn count_sent<IO: RawIo>(queue: &Queue<IO>, account: &mut impl Account, frames: usize) -> usize {
     let sent = account.sent(frames);
     let calls = if queue.limits.frames_per_send == 1 { frames } else { 1 };
-    queue.counters.add_sent(frames, sent.bytes, calls);
+    queue.counters.add_sent(frames, sent.bytes, sent.merged, calls);
     sent.packets
 }
 
-/// Returns how many frames are given up.
-fn refuse<IO: RawIo>(queue: &Queue<IO>, account: &mut impl Account, kind: ErrorKind) -> usize {
+fn refuse<IO: RawIo>(queue: &Queue<IO>, account: &mut impl Account, kind: ErrorKind) -> GivenUp {
     let refusal = Refusal::Io(kind);
-    queue.counters.add_refusal(refusal);
-    account.refused(refusal)
+    let given_up = account.refused(refusal);
+    queue.counters.add_refusals(refusal, given_up.packets);
+    given_up
 }

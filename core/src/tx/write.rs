@@ -171,6 +171,7 @@ fn terms(shared: &Shared, vnet_header_len: usize) -> Terms {
         vnet_header_len,
         granted: Offloads::empty(),
         gso: shared.config.options.gso,
+        coalesce: shared.config.options.tx_coalesce && vnet_header_len > 0,
         network: shared.config.header_len(),
         mtu: shared.mtu() as usize,
     }

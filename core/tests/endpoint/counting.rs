@@ -8,7 +8,7 @@ use crate::scripted::{Script, attached};
 
 #[test]
 fn nothing_counted_reads_as_zeros() {
-    let words = "received 0 (0 bytes, 0 calls), split 0, delivered 0, merged 0, dropped 0; sent 0 (0 bytes, 0 calls), refused 0";
+    let words = "received 0 (0 bytes, 0 calls), split 0, delivered 0, merged 0, dropped 0; sent 0 (0 bytes, 0 calls), merged 0, refused 0";
     assert_eq!(Counters::default().to_string(), words);
 }
 
@@ -26,7 +26,7 @@ fn causes_that_occurred_are_named() {
         2
     );
     let words = "received 4 (4 bytes, 1 calls), split 0, delivered 1, merged 0, dropped 3 (runt 1, unknown version 2); \
-                 sent 2 (6 bytes, 4 calls), refused 2 (link down 1, rejected 1)";
+                 sent 2 (6 bytes, 4 calls), merged 0, refused 2 (link down 1, rejected 1)";
     assert_eq!(endpoint.counters().to_string(), words);
 }
 

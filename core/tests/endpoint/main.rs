@@ -4,6 +4,7 @@
 
 mod accounting;
 mod attaching;
+mod coalescing;
 mod configuring;
 mod counting;
 mod ending;
@@ -21,6 +22,7 @@ mod restoring;
 mod resuming;
 mod scripted;
 mod segmenting;
+mod stream;
 mod super_frame;
 mod waiting;
 mod waking;

@@ -5,8 +5,10 @@
 
 mod checksums;
 mod faulty;
+mod merging;
 mod stacks;
 mod tokens;
+mod turns;
 
 use fdlink_core::io::RawIo;
 use fdlink_core::{Endpoint, LinkAddress, LinkEndpoint, Options, Queue};

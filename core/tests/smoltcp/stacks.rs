@@ -133,7 +133,7 @@ fn flood_both_ways(policy: TxPolicy) -> [usize; 2] {
         for fill in 0..=FLOOD as u8 {
             pair[side].udp(socket).send_slice(&[fill], (address(2 - side as u8), 7)).unwrap();
         }
-        let Stack { device, interface, sockets } = &mut pair[side];
+        let Stack { device, interface, sockets, .. } = &mut pair[side];
         while interface.poll_egress(NOW, device, sockets) == PollResult::SocketStateChanged {}
     }
     let mut got = [0; 2];
@@ -149,47 +149,58 @@ fn flood_both_ways(policy: TxPolicy) -> [usize; 2] {
 }
 
 /// One smoltcp host, `10.0.0.host`.
-struct Stack<'e, IO: RawIo, const N: usize = 1514> {
-    device: Device<'e, IO, [Queue<IO>; 1], N>,
-    interface: Interface,
-    sockets: SocketSet<'static>,
+pub(crate) struct Stack<'e, IO: RawIo, const N: usize = 1514> {
+    pub(crate) device: Device<'e, IO, [Queue<IO>; 1], N>,
+    pub(crate) interface: Interface,
+    pub(crate) sockets: SocketSet<'static>,
+    /// It is polled in turns of its device.
+    pub(crate) in_turns: bool,
 }
 
 impl<'e, IO: RawIo> Stack<'e, IO> {
-    fn new(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
+    pub(crate) fn new(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
         Self::with_frame_len(endpoint, host)
     }
 }
 
 impl<'e, IO: RawIo, const N: usize> Stack<'e, IO, N> {
-    fn with_frame_len(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
+    pub(crate) fn with_frame_len(endpoint: &'e Endpoint<IO>, host: u8) -> Self {
         let mut device = Device::with_frame_len(endpoint, 0).unwrap();
         let mut interface = Interface::new(Config::new(device.hardware_address()), &mut device, NOW);
-        interface.update_ip_addrs(|list| list.push(IpCidr::new(address(host), 24)).unwrap());
-        Self { device, interface, sockets: SocketSet::new(room(|| SocketStorage::EMPTY, 2)) }
+        interface.update_ip_addrs(|list| {
+            list.push(IpCidr::new(address(host), 24)).unwrap();
+            list.push(IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, host.into()), 64)).unwrap();
+        });
+        let sockets = SocketSet::new(room(|| SocketStorage::EMPTY, 2));
+        Self { device, interface, sockets, in_turns: false }
     }
 
     fn poll(&mut self, now: Instant) {
-        self.interface.poll(now, &mut self.device, &mut self.sockets);
+        let Self { device, interface, sockets, in_turns } = self;
+        if *in_turns {
+            let _ = device.turn(now, interface, sockets, |_, _| {});
+        } else {
+            interface.poll(now, device, sockets);
+        }
     }
 
-    fn add_udp(&mut self, port: u16) -> SocketHandle {
+    pub(crate) fn add_udp(&mut self, port: u16) -> SocketHandle {
         let buffer = || udp::PacketBuffer::new(room(|| udp::PacketMetadata::EMPTY, 16), room(|| 0, 4096));
         let mut socket = udp::Socket::new(buffer(), buffer());
         socket.bind(port).unwrap();
         self.sockets.add(socket)
     }
 
-    fn udp(&mut self, handle: SocketHandle) -> &mut udp::Socket<'static> {
+    pub(crate) fn udp(&mut self, handle: SocketHandle) -> &mut udp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
 
-    fn add_tcp(&mut self) -> SocketHandle {
+    pub(crate) fn add_tcp(&mut self) -> SocketHandle {
         let buffer = || tcp::SocketBuffer::new(room(|| 0, 65536));
         self.sockets.add(tcp::Socket::new(buffer(), buffer()))
     }
 
-    fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
+    pub(crate) fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
 }
@@ -213,10 +224,19 @@ fn run<'e, IO: RawIo, const N: usize, T>(
 
 /// What arrives of `len` bytes that the first host sends to the second until it closes.
 fn transfer<IO: RawIo, const N: usize>(pair: &mut [Stack<'_, IO, N>; 2], len: usize) -> Vec<u8> {
+    transfer_to(pair, address(2), len)
+}
+
+/// The same to this address of the second host.
+pub(crate) fn transfer_to<IO: RawIo, const N: usize>(
+    pair: &mut [Stack<'_, IO, N>; 2],
+    address: IpAddress,
+    len: usize,
+) -> Vec<u8> {
     let [from, to] = [0, 1].map(|side| pair[side].add_tcp());
     pair[1].tcp(to).listen(IpListenEndpoint::from(80)).unwrap();
     let Stack { interface, sockets, .. } = &mut pair[0];
-    sockets.get_mut::<tcp::Socket<'_>>(from).connect(interface.context(), (address(2), 80), 49152).unwrap();
+    sockets.get_mut::<tcp::Socket<'_>>(from).connect(interface.context(), (address, 80), 49152).unwrap();
 
     let (data, mut sent, arrived) = (pattern(len), 0, RefCell::new(Vec::new()));
     run(pair, 60_000, |pair| {
@@ -237,11 +257,11 @@ fn transfer<IO: RawIo, const N: usize>(pair: &mut [Stack<'_, IO, N>; 2], len: us
 }
 
 /// Bytes whose period, 251, divides no segment size.
-fn pattern(len: usize) -> Vec<u8> {
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
 }
 
-fn address(host: u8) -> IpAddress {
+pub(crate) fn address(host: u8) -> IpAddress {
     IpAddress::v4(10, 0, 0, host)
 }
 

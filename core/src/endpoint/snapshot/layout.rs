@@ -104,6 +104,7 @@ fn flags(codec: &mut impl Codec, options: &mut Options, more: [&mut bool; 2]) ->
         &mut options.ethernet_header,
         &mut options.promiscuous,
         &mut options.gro,
+        &mut options.tx_coalesce,
         &mut options.tx_checksum_offload,
         &mut options.rx_checksum_offload,
         &mut options.rx_split,
@@ -204,7 +205,9 @@ fn counters(codec: &mut impl Codec, counters: &mut Counters) -> Result<(), Snaps
         each(core::slice::from_mut(field))?;
     }
     each(&mut rx.drops)?;
-    for field in [&mut rx.truncated_bytes, &mut rx.calls, &mut rx.errors, &mut tx.sent, &mut tx.sent_bytes] {
+    for field in
+        [&mut rx.truncated_bytes, &mut rx.calls, &mut rx.errors, &mut tx.sent, &mut tx.sent_bytes, &mut tx.merged]
+    {
         each(core::slice::from_mut(field))?;
     }
     each(&mut tx.refusals)?;
@@ -213,10 +216,10 @@ fn counters(codec: &mut impl Codec, counters: &mut Counters) -> Result<(), Snaps
 }
 
 const MAGIC: [u8; 8] = *b"fdlsnap\0";
-const COUNTERS_LEN: usize = 224;
+const COUNTERS_LEN: usize = 232;
 const FIXED_LEN: usize = 176 + COUNTERS_LEN;
 const QUEUE_LEN: usize = 8 + COUNTERS_LEN;
 
 /// Another counter is another version.
-const _: () = assert!(8 * (12 + DropCause::ALL.len() + RefusalCause::ALL.len()) == COUNTERS_LEN);
+const _: () = assert!(8 * (13 + DropCause::ALL.len() + RefusalCause::ALL.len()) == COUNTERS_LEN);
 const _: () = assert!(size_of::<Counters>() * 8 == COUNTERS_LEN * size_of::<usize>());

@@ -29,8 +29,8 @@
 //!   12    4     length of the whole
 //!   16    4     number of queues
 //!   20    4     state, by its place in State::ALL
-//!   24    4     flags, from bit 0: ethernet_header, promiscuous, gro, tx_checksum_offload, rx_checksum_offload, rx_split,
-//!               complete_checksums, symmetric_flow_hash, save_restore, disconnect_ok, there is a flow seed, … an on-close action
+//!   24    4     flags, from bit 0: ethernet_header, promiscuous, gro, tx_coalesce, tx_checksum_offload, rx_checksum_offload,
+//!               rx_split, complete_checksums, symmetric_flow_hash, save_restore, disconnect_ok, there is a flow seed, … an on-close action
 //!   28    4     MTU made with              32    6     address made with
 //!   38    6     link address as set        44    4     MTU as set
 //!   48    4     gso: 0 None, 1 Host, 2 Software
@@ -46,14 +46,14 @@
 //!  156    4     tx_policy: 0 Return, 1 Drop, 2 Wait
 //!  160    4       its attempts
 //!  164   12       its timeout, as the delay
-//!  176  224     counters of injected packets
-//!  400          for each queue:
+//!  176  232     counters of injected packets
+//!  408          for each queue:
 //!         4       offloads lost, the bits of Offloads
 //!         4       flags: bit 0, link down
-//!       224       counters
+//!       232       counters
 //!
 //! counters, 8 bytes each: received, received_bytes, delivered, merged, split, 10 drops, truncated_bytes, calls, errors;
-//!                         sent, sent_bytes, 6 refusals, calls, waits
+//!                         sent, sent_bytes, merged, 6 refusals, calls, waits
 //! ```
 //!
 //! Any change of it is another [`VERSION`].

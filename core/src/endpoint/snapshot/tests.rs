@@ -29,12 +29,13 @@ fn counters() -> impl Strategy<Value = Counters> {
         calls: n[6],
         errors: n[7],
     });
-    let tx = (uniform::<_, 4>(any::<usize>()), uniform(any::<usize>())).prop_map(|(n, refusals)| TxCounters {
+    let tx = (uniform::<_, 5>(any::<usize>()), uniform(any::<usize>())).prop_map(|(n, refusals)| TxCounters {
         sent: n[0],
         sent_bytes: n[1],
+        merged: n[2],
         refusals,
-        calls: n[2],
-        waits: n[3],
+        calls: n[3],
+        waits: n[4],
     });
     (rx, tx).prop_map(|(rx, tx)| Counters { rx, tx })
 }
@@ -54,7 +55,7 @@ fn options() -> impl Strategy<Value = Options> {
     let gso = select(&[GsoSupport::None, GsoSupport::Host, GsoSupport::Software][..]);
     let types = vec(any::<u16>().prop_map(EtherType), 0..=EtherTypes::MOST);
     let numbers = any::<(u32, u32, [u8; 6], usize, usize, usize, Option<[u64; 2]>)>();
-    (any::<[bool; 10]>(), numbers, (types, vlans, wakes, policies, gso)).prop_map(|(flags, numbers, kinds)| {
+    (any::<[bool; 11]>(), numbers, (types, vlans, wakes, policies, gso)).prop_map(|(flags, numbers, kinds)| {
         let (mtu, gso_max_size, address, rx_budget, processors_per_channel, processor_backlog, flow_seed) = numbers;
         let (types, vlan, wake, tx_policy, gso) = kinds;
         Options {
@@ -80,6 +81,7 @@ fn options() -> impl Strategy<Value = Options> {
             symmetric_flow_hash: flags[7],
             save_restore: flags[8],
             disconnect_ok: flags[9],
+            tx_coalesce: flags[10],
         }
     })
 }
@@ -175,8 +177,8 @@ fn layout_is_that_of_version_1() {
     let bytes = encoded(&sample());
     let field = |range: core::ops::Range<usize>| &bytes[range];
     assert_eq!(field(0..8), b"fdlsnap\0");
-    assert_eq!(field(8..20), [1, 0, 0, 0, 0x78, 2, 0, 0, 1, 0, 0, 0]);
-    assert_eq!(field(20..28), [2, 0, 0, 0, 0b0101_0101, 0b1101, 0, 0]);
+    assert_eq!(field(8..20), [1, 0, 0, 0, 0x88, 2, 0, 0, 1, 0, 0, 0]);
+    assert_eq!(field(20..28), [2, 0, 0, 0, 0b1010_0101, 0b1_1010, 0, 0]);
     assert_eq!(field(28..48), [0x28, 0x23, 0, 0, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0xdc, 5, 0, 0]);
     assert_eq!(field(48..64), [2, 0, 0, 0, 0, 0, 1, 0, 2, 0, 5, 0, 2, 0, 0, 0]);
     assert_eq!(field(64..70), [0, 8, 0xdd, 0x86, 0, 0]);
@@ -185,11 +187,11 @@ fn layout_is_that_of_version_1() {
     assert_eq!(field(136..156), [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0]);
     assert_eq!(field(156..176), [2, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11, 0, 0, 0]);
     let numbers: List<_> =
-        bytes[176..400].chunks(8).map(|number| u64::from_le_bytes(number.try_into().unwrap())).collect();
-    assert!(numbers.iter().copied().eq(100..128), "{numbers:?}");
-    assert_eq!(field(400..408), [0b110, 0, 0, 0, 1, 0, 0, 0]);
-    assert_eq!(field(408..416), [200, 0, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(bytes.len(), 632);
+        bytes[176..408].chunks(8).map(|number| u64::from_le_bytes(number.try_into().unwrap())).collect();
+    assert!(numbers.iter().copied().eq(100..129), "{numbers:?}");
+    assert_eq!(field(408..416), [0b110, 0, 0, 0, 1, 0, 0, 0]);
+    assert_eq!(field(416..424), [200, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes.len(), 648);
 }
 
 fn sample() -> Three {
@@ -241,9 +243,10 @@ fn numbered(first: usize) -> Counters {
     let tx = TxCounters {
         sent: first + 18,
         sent_bytes: first + 19,
-        refusals: core::array::from_fn(|n| first + 20 + n),
-        calls: first + 26,
-        waits: first + 27,
+        merged: first + 20,
+        refusals: core::array::from_fn(|n| first + 21 + n),
+        calls: first + 27,
+        waits: first + 28,
     };
     Counters { rx, tx }
 }
@@ -265,8 +268,8 @@ fn what_there_is_no_room_for_is_told() {
     let bytes = encoded(&Snapshot { queues: [QueueSnapshot::default(); 3].into_iter().collect(), ..sample() });
     assert_eq!(Snapshot::<2>::decode(&bytes), Err(SnapshotError::TooManyQueues { queues: 3, room: 2 }));
     assert!(Snapshot::<7>::decode(&bytes).is_ok_and(|snapshot| snapshot.queues().len() == 3));
-    let error = SnapshotError::BufferTooShort { needed: 632 };
-    assert_eq!(sample().encode(&mut [0; 631]), Err(error));
+    let error = SnapshotError::BufferTooShort { needed: 648 };
+    assert_eq!(sample().encode(&mut [0; 647]), Err(error));
 }
 
 /// A count of queues that does not go with the length is damage, however large.

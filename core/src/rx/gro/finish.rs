@@ -1,3 +1,4 @@
+use super::head::Head;
 use super::segment::Segment;
 use super::verify::pseudo_header;
 use crate::offload::{ChecksumState, Gso, GsoType, Offload};
@@ -5,18 +6,29 @@ use crate::packet::RxPacket;
 use crate::wire::layers::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpVersion, TransportProtocol};
 use crate::wire::{Checksum, Layers};
 
-/// Makes a run's first packet the head of the whole: `len` bytes from the IP header on, with the TCP `flags` of all.
-///
-/// The headers become those of a super-frame that is to be sent: lengths of the whole, the sum of its pseudo-header in the checksum field.
-pub(super) fn finish(packet: &mut RxPacket<'_>, segment: &Segment, len: usize, flags: u8) {
-    let Segment { layers, end, .. } = segment;
-    let start = layers.transport - packet.link_header().len();
-    packet.trim(*end, layers.network + len);
-    packet.set_offload(Offload {
-        checksum: ChecksumState::Partial { start: field(start), offset: layers.protocol.checksum_offset() },
+/// Makes a run's first packet the head of the whole.
+pub(super) fn finish(head: Head<RxPacket<'_>>) -> RxPacket<'_> {
+    let offload = head.offload();
+    let Head { mut packet, segment: Segment { layers, end, .. }, len, flags, .. } = head;
+    packet.trim(end, layers.network + len);
+    packet.set_offload(offload);
+    write_headers(packet.frame_mut(), &layers, len, flags);
+    packet
+}
+
+/// What is left to do to a packet that begins with `segment` and goes on with others like it, behind `link_len` bytes of link header.
+pub(super) fn offload(segment: &Segment, link_len: usize) -> Offload {
+    let layers = &segment.layers;
+    let start = field(layers.transport - link_len);
+    Offload {
+        checksum: ChecksumState::Partial { start, offset: layers.protocol.checksum_offset() },
         gso: Some(Gso { gso_type: gso_type(layers), size: field(segment.payload_len()), ecn: false }),
-    });
-    let frame = packet.frame_mut();
+    }
+}
+
+/// Makes the headers of a segment those of a super-frame that is to be sent, of `len` bytes from the IP header on, with the TCP `flags` of all:
+/// lengths of the whole, the sum of its pseudo-header in the checksum field.
+pub(super) fn write_headers(frame: &mut [u8], layers: &Layers, len: usize, flags: u8) {
     let transport_len = len - (layers.transport - layers.network);
     let sum = pseudo_header(frame, layers, len).sum();
     write_network(frame.get_mut(layers.network..).unwrap_or_default(), layers.version, len);

@@ -1,24 +1,23 @@
 use core::ops::Range;
 
+use super::finish;
 use super::flow::Related;
+use super::frame::Frame;
 use super::like::{Ipv4, Ipv6, Tcp, ethernet};
 use super::segment::{CWR, FIN, Network, PSH, Segment, is_whole_udp, varying};
 use super::verify::is_verified;
-use crate::packet::RxPacket;
-use crate::wire::EtherType;
+use crate::offload::Offload;
 use crate::wire::ethernet::HEADER_LEN;
 use crate::wire::layers::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, TCP_HEADER_LEN, TransportProtocol};
 
 /// The first packet of a run, and how the next one must look.
-pub(super) struct Head<'b> {
-    pub(super) protocol: EtherType,
-    pub(super) packet: RxPacket<'b>,
-    pub(super) segment: Segment,
+pub(crate) struct Head<P> {
+    pub(crate) packet: P,
+    pub(crate) segment: Segment,
     /// Length of the IP packet with all that was appended.
-    pub(super) len: usize,
+    pub(crate) len: usize,
     /// FIN and PSH of the last segment: no other has them.
-    pub(super) flags: u8,
-    pub(super) started: usize,
+    pub(crate) flags: u8,
     /// Where the next segment of TCP begins.
     sequence: u32,
     /// IPv4 identification of the next segment.
@@ -29,24 +28,22 @@ pub(super) struct Head<'b> {
 }
 
 /// What a segment adds that continues a run.
-pub(super) struct Next {
+pub(crate) struct Next {
     /// Where its payload is in its frame.
-    pub(super) payload: Range<usize>,
+    pub(crate) payload: Range<usize>,
     flags: u8,
     id: u16,
 }
 
-impl<'b> Head<'b> {
-    pub(super) fn new(protocol: EtherType, packet: RxPacket<'b>, segment: Segment, started: usize) -> Self {
+impl<P: Frame> Head<P> {
+    pub(crate) fn new(packet: P, segment: Segment) -> Self {
         Self {
             len: segment.end - segment.layers.network,
             flags: 0,
-            started,
             sequence: segment.sequence.wrapping_add(segment.payload_len() as u32),
             id: segment.id().wrapping_add(1),
             step: 1,
             is_alone: true,
-            protocol,
             packet,
             segment,
         }
@@ -57,18 +54,18 @@ impl<'b> Head<'b> {
     }
 
     /// True if `segment` is of this flow: what [`Flow`](super::flow::Flow) does not tell is compared too.
-    pub(super) fn is_of_flow(&self, segment: &Segment, packet: &RxPacket<'_>) -> bool {
+    pub(super) fn is_of_flow(&self, segment: &Segment, packet: &impl Frame) -> bool {
         let (layers, other) = (&self.segment.layers, &segment.layers);
         self.segment.flow == segment.flow
             && (layers.network, layers.version, layers.protocol) == (other.network, other.version, other.protocol)
             && self.is_same_link(packet)
-            && self.is_same(packet.frame(), layers.addresses())
+            && self.is_same(packet.headers(), layers.addresses())
     }
 
     /// What `packet` adds; `None` if it does not continue the run. Compared in place, so that only the first packet of a run is parsed.
     #[inline]
-    pub(super) fn next(&self, packet: &RxPacket<'_>) -> Option<Next> {
-        let (layers, frame) = (&self.segment.layers, packet.frame());
+    pub(crate) fn next(&self, packet: &impl Frame) -> Option<Next> {
+        let (layers, frame) = (&self.segment.layers, packet.headers());
         let transport = frame.get(layers.transport..)?;
         if u32::from_ne_bytes(*transport.first_chunk()?) != self.segment.flow.ports {
             return None;
@@ -77,15 +74,15 @@ impl<'b> Head<'b> {
         let end = layers.network + len;
         let flags = self.transport(frame, transport, end)?;
         let next = Next { payload: layers.payload..end, flags, id };
-        let continues = self.has_room(&next.payload, frame) && self.is_same_link(packet);
+        let continues = self.has_room(&next.payload, packet.len()) && self.is_same_link(packet);
         (continues && is_verified(packet, layers, end)).then_some(next)
     }
 
     /// Takes note of a segment. True if nothing can follow it.
     #[inline]
-    pub(super) fn extend(&mut self, next: &Next, payload: &[u8]) -> bool {
-        self.len += payload.len();
-        self.sequence = self.sequence.wrapping_add(payload.len() as u32);
+    pub(crate) fn extend(&mut self, next: &Next) -> bool {
+        self.len += next.payload.len();
+        self.sequence = self.sequence.wrapping_add(next.payload.len() as u32);
         if next.id != self.id {
             self.step = 0;
         }
@@ -93,6 +90,16 @@ impl<'b> Head<'b> {
         self.is_alone = false;
         self.flags = next.flags;
         next.flags != 0 || next.payload.end < self.segment.end
+    }
+
+    /// What is left to do to the whole.
+    pub(crate) fn offload(&self) -> Offload {
+        finish::offload(&self.segment, self.packet.link_len())
+    }
+
+    /// Makes `frame`, which begins with the headers of the first packet, begin with those of the whole.
+    pub(crate) fn write_headers(&self, frame: &mut [u8]) {
+        finish::write_headers(frame, &self.segment.layers, self.len, self.flags);
     }
 
     /// Length and identification of an IP packet whose header goes on from those before.
@@ -149,28 +156,26 @@ impl<'b> Head<'b> {
 
     /// True if the payload is there, and neither too long nor empty.
     #[inline]
-    const fn has_room(&self, payload: &Range<usize>, frame: &[u8]) -> bool {
+    const fn has_room(&self, payload: &Range<usize>, frame_len: usize) -> bool {
         payload.start < payload.end
-            && payload.end <= frame.len()
+            && payload.end <= frame_len
             && payload.end <= self.segment.end
             && self.len + (payload.end - payload.start) <= MAX_PACKET_LEN
     }
 
     /// The link header, with a tag that was taken out of it.
     #[inline]
-    fn is_same_link(&self, packet: &RxPacket<'_>) -> bool {
+    fn is_same_link(&self, packet: &impl Frame) -> bool {
         let is_same = match self.segment.layers.network {
-            HEADER_LEN => packet.frame().first_chunk().map(ethernet) == self.segment.ethernet,
-            len => {
-                self.is_same(packet.frame(), 0..len) && self.packet.link_header().len() == packet.link_header().len()
-            }
+            HEADER_LEN => packet.headers().first_chunk().map(ethernet) == self.segment.ethernet,
+            len => self.is_same(packet.headers(), 0..len) && self.packet.link_len() == packet.link_len(),
         };
-        is_same && self.packet.meta().vlan == packet.meta().vlan
+        is_same && self.packet.vlan() == packet.vlan()
     }
 
     #[inline]
     fn is_same(&self, frame: &[u8], range: Range<usize>) -> bool {
-        range.is_empty() || self.packet.frame().get(range.clone()) == frame.get(range)
+        range.is_empty() || self.packet.headers().get(range.clone()) == frame.get(range)
     }
 }
 

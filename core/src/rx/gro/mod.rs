@@ -29,6 +29,7 @@
 
 mod finish;
 mod flow;
+mod frame;
 mod head;
 mod like;
 mod run;
@@ -39,9 +40,12 @@ use crate::dispatcher::NetworkDispatcher;
 use crate::packet::RxPacket;
 use crate::wire::EtherType;
 use flow::Related;
-use head::Next;
+pub(crate) use frame::Frame;
+pub(crate) use head::{Head, Next};
 use run::Run;
-use segment::{Segment, is_single};
+pub(crate) use segment::Segment;
+use segment::is_single;
+pub(crate) use verify::is_verified;
 
 /// Merges successive segments of TCP and UDP flows.
 ///

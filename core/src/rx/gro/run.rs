@@ -11,14 +11,16 @@ use crate::wire::EtherType;
 
 /// Segments of a flow that follow each other: a packet, and the payloads that are to be appended to it.
 pub(super) struct Run<'b> {
-    head: Option<Head<'b>>,
+    head: Option<Head<RxPacket<'b>>>,
+    protocol: EtherType,
+    started: usize,
     tail: Vec<&'b [u8], { MAX_SEGMENTS - 1 }>,
 }
 
 impl<'b> Run<'b> {
     #[inline]
     pub(super) const fn new() -> Self {
-        Self { head: None, tail: Vec::new() }
+        Self { head: None, protocol: EtherType(0), started: 0, tail: Vec::new() }
     }
 
     pub(super) const fn is_held(&self) -> bool {
@@ -27,7 +29,7 @@ impl<'b> Run<'b> {
 
     /// How many runs were started since this one.
     pub(super) fn age(&self, started: usize) -> usize {
-        self.head.as_ref().map_or(0, |head| started.wrapping_sub(head.started))
+        started.wrapping_sub(self.started)
     }
 
     pub(super) fn is_related(&self, related: Related) -> bool {
@@ -39,7 +41,8 @@ impl<'b> Run<'b> {
     }
 
     pub(super) fn begin(&mut self, protocol: EtherType, packet: RxPacket<'b>, segment: Segment, started: usize) {
-        self.head = Some(Head::new(protocol, packet, segment, started));
+        (self.protocol, self.started) = (protocol, started);
+        self.head = Some(Head::new(packet, segment));
     }
 
     /// What `packet` adds to the run; `None` if it does not continue it.
@@ -58,7 +61,7 @@ impl<'b> Run<'b> {
     ) {
         let frame: &'b [u8] = packet.into_frame();
         let (Some(head), Some(payload)) = (&mut self.head, frame.get(next.payload.clone())) else { return };
-        let is_last = head.extend(next, payload);
+        let is_last = head.extend(next);
         // There is room: a full run is not held.
         let _ = self.tail.push(payload);
         if is_last || self.tail.is_full() {
@@ -68,12 +71,11 @@ impl<'b> Run<'b> {
 
     /// Delivers what is held, if anything is.
     pub(super) fn close<D: NetworkDispatcher + ?Sized>(&mut self, dispatcher: &mut D) {
-        let Some(Head { protocol, mut packet, segment, len, flags, .. }) = self.head.take() else { return };
+        let Some(head) = self.head.take() else { return };
         if self.tail.is_empty() {
-            return dispatcher.deliver(protocol, packet);
+            return dispatcher.deliver(self.protocol, head.packet);
         }
-        finish(&mut packet, &segment, len, flags);
-        dispatcher.deliver(protocol, packet.with_tail(&self.tail));
+        dispatcher.deliver(self.protocol, finish(head).with_tail(&self.tail));
         self.tail.clear();
     }
 }

@@ -1,4 +1,5 @@
 use super::flow::Flow;
+use super::frame::Frame;
 use super::like;
 use super::verify::is_verified;
 use crate::offload::ChecksumState;
@@ -10,10 +11,10 @@ use crate::wire::layers::{
 use crate::wire::{Checksum, Layers};
 
 /// A TCP or UDP packet that can be merged, and what of its headers counts when others are to follow.
-pub(super) struct Segment {
-    pub(super) layers: Layers,
+pub(crate) struct Segment {
+    pub(crate) layers: Layers,
     /// First byte behind the IP packet; padding of the link follows.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     pub(super) flow: Flow,
     /// `None` for a frame that is shorter.
     pub(super) ethernet: Option<[u64; 2]>,
@@ -52,7 +53,7 @@ impl Segment {
         if !is_single(packet) {
             return None;
         }
-        let segment = Self::of_frame(packet.frame(), packet.link_header().len())?;
+        let segment = Self::of(packet)?;
         let is_verified = is_verified(packet, &segment.layers, segment.end);
         if is_verified && packet.offload().checksum == ChecksumState::None {
             packet.set_checksum(ChecksumState::Unnecessary);
@@ -60,12 +61,14 @@ impl Segment {
         is_verified.then_some(segment)
     }
 
+    /// `None` for what is not fit to be merged, whatever its checksum.
     #[inline]
-    fn of_frame(frame: &[u8], link_len: usize) -> Option<Self> {
-        let layers = layers(frame, link_len)?;
+    pub(crate) fn of(packet: &impl Frame) -> Option<Self> {
+        let frame = packet.headers();
+        let layers = layers(frame, packet.link_len())?;
         let (network, addresses, len) = network(frame, &layers)?;
         let end = layers.network + len;
-        if end < layers.payload || end > frame.len() {
+        if end < layers.payload || end > packet.len() {
             return None;
         }
         let Transport { ports, like, sequence, flags } = transport(frame, &layers, end)?;
@@ -82,12 +85,12 @@ impl Segment {
     }
 
     #[inline]
-    pub(super) const fn payload_len(&self) -> usize {
+    pub(crate) const fn payload_len(&self) -> usize {
         self.end - self.layers.payload
     }
 
     /// Not to be held: nothing can follow it, or it has nothing to merge.
-    pub(super) const fn is_alone(&self) -> bool {
+    pub(crate) const fn is_alone(&self) -> bool {
         let is_reserved = matches!(self.network, Network::V4 { is_reserved: true, .. });
         is_reserved || self.payload_len() == 0 || self.flags & (URG | PSH | RST | SYN | FIN) != 0
     }

@@ -1,26 +1,26 @@
+use super::frame::Frame;
 use crate::offload::ChecksumState;
-use crate::packet::RxPacket;
 use crate::wire::{Checksum, Layers};
 
 /// True if the checksum of a packet that ends at `end` is right or need not be. Behind extension headers nothing is believed, since a routing
 /// header may name another destination than the one that the checksum of a merged packet is made from.
 #[inline]
-pub(super) fn is_verified(packet: &RxPacket<'_>, layers: &Layers, end: usize) -> bool {
+pub(crate) fn is_verified(packet: &impl Frame, layers: &Layers, end: usize) -> bool {
     match packet.offload().checksum {
         ChecksumState::Unnecessary if layers.is_plain() => true,
         ChecksumState::Partial { start, offset } => {
-            let is_own = usize::from(start) + packet.link_header().len() == layers.transport
+            let is_own = usize::from(start) + packet.link_len() == layers.transport
                 && offset == layers.protocol.checksum_offset();
-            is_own && (layers.is_plain() || is_pseudo_header(packet.frame(), layers, end))
+            is_own && (layers.is_plain() || is_pseudo_header(packet.headers(), layers, end))
         }
-        _ => is_complete(packet.frame(), layers, end),
+        _ => is_complete(packet, layers, end),
     }
 }
 
 #[inline(never)]
-fn is_complete(frame: &[u8], layers: &Layers, end: usize) -> bool {
-    let mut sum = pseudo_header(frame, layers, end - layers.network);
-    sum.add_bytes(frame.get(layers.transport..end).unwrap_or_default());
+fn is_complete(packet: &impl Frame, layers: &Layers, end: usize) -> bool {
+    let mut sum = pseudo_header(packet.headers(), layers, end - layers.network);
+    packet.add_to(&mut sum, layers.transport..end);
     sum.finish() == 0
 }
 
