@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use fdlink_core::{EtherType, LinkAddress, LinkEndpoint as _, Options, Packet};
 use fdlink_linux::packet::PacketSocket;
 use fdlink_linux::tuntap::TunTap;
 use fdlink_linux::{DispatchMode, FdEndpoint, FdOptions, endpoint};
-use fdlink_tests::lab::Namespace;
 use rustix::io::{Errno, read};
+use tun_rs::{IDEAL_BATCH_SIZE, SyncDevice};
 
 use super::super_frame::{SuperFrame, fd_options, options};
 use crate::arguments::Arguments;
@@ -17,6 +18,7 @@ use crate::cable::Cable;
 use crate::contest;
 use crate::count::{Count, count_frame, count_packet};
 use crate::messages::Messages;
+use crate::peers::{interface, tun_rs_tun};
 use crate::program::{Program, StepResult};
 use crate::progress::Progress;
 use crate::scenario::Outcome;
@@ -47,16 +49,14 @@ pub(super) fn measure_packet_socket(
 }
 
 pub(super) fn measure_tun(arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
-    let (near, sender) = Namespace::new()?.run(|| {
-        let tun = TunTap::tun("bench0").vnet_header(true).open()?;
-        tun.up()?;
-        let sender = PacketSocket::on("bench0").protocol(EtherType::IPV4).send_buffer(BUFFER).open()?;
-        Ok::<_, fdlink_linux::SetupError>((OwnedFd::from(tun), sender))
-    })?;
-    let options = without_link_header();
-    let stage = Stage::new(near, sender, SuperFrame::bare(), options)?;
+    let open = |name: &str| Ok(OwnedFd::from(TunTap::tun(name).vnet_header(true).open()?));
+    let (near, sender) = interface(open)?;
+    let stage = Stage::new(near, sender, SuperFrame::bare(), without_link_header())?;
+    let (device, sender) = interface(tun_rs_tun)?;
+    let beside = Stage::new(device.as_fd().try_clone_to_owned()?, sender, SuperFrame::bare(), without_link_header())?;
+    let tun_rs = Program::new("tun-rs, cut").copy(beside.cutting(device));
     let (fdlink, bare) = (stage.fdlink(DispatchMode::Readv)?, stage.bare_read(count_packet));
-    stage.compete(&mut [fdlink, bare], arguments, progress)
+    stage.compete(&mut [fdlink, bare, tun_rs], arguments, progress)
 }
 
 impl Stage {
@@ -91,6 +91,23 @@ impl Stage {
             move || self.step(|| read_one(&self.near, &mut buffer, count))
         };
         Program::new("bare read").copy(reading()).copy(reading())
+    }
+
+    /// tun-rs has no way to take a super-frame whole.
+    fn cutting(&self, device: SyncDevice) -> impl FnMut() -> StepResult {
+        let (mut whole, mut sizes) = (vec![0; SLOT], [0; IDEAL_BATCH_SIZE]);
+        let mut packets = vec![[0; 1500]; IDEAL_BATCH_SIZE];
+        move || {
+            self.step(|| match device.recv_multiple(&mut whole, &mut packets, &mut sizes, 0) {
+                Ok(received) => {
+                    let pairs = packets.iter().zip(&sizes).take(received);
+                    pairs.for_each(|(packet, size)| count_packet(&packet[..*size]));
+                    Ok(1)
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+                Err(error) => Err(error.into()),
+            })
+        }
     }
 
     fn bare_recvmmsg(&self, batch: usize) -> impl FnMut() -> StepResult {

@@ -12,12 +12,12 @@ use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 
 type Opened<D> = Result<D, Box<dyn Error>>;
 
-/// A TAP interface that `open` makes under the name that it is told, in a namespace of its own, and a socket of the kernel's side.
-pub(super) fn tap<D>(open: impl FnOnce(&str) -> Opened<D>) -> Opened<(D, OwnedFd)> {
+/// A TUN or TAP interface that `open` makes under the name that it is told, in a namespace of its own, and a socket that sends to it.
+pub(crate) fn interface<D>(open: impl FnOnce(&str) -> Opened<D>) -> Opened<(D, OwnedFd)> {
     visit(&Namespace::new()?, || {
-        let device = open(TAP)?;
-        link::set_up(TAP)?;
-        Ok((device, PacketSocket::on(TAP).protocol(EtherType(0)).send_buffer(BUFFER).open()?))
+        let device = open(NAME)?;
+        link::set_up(NAME)?;
+        Ok((device, PacketSocket::on(NAME).protocol(EtherType(0)).send_buffer(BUFFER).open()?))
     })
 }
 
@@ -26,7 +26,16 @@ pub(super) fn smoltcp_tap(name: &str) -> Opened<TunTapInterface> {
 }
 
 pub(super) fn tun_rs_tap(name: &str) -> Opened<SyncDevice> {
-    let device = DeviceBuilder::new().name(name).layer(Layer::L2).inherit_enable_state().build_sync()?;
+    tun_rs(DeviceBuilder::new().name(name).layer(Layer::L2))
+}
+
+/// With super-frames.
+pub(crate) fn tun_rs_tun(name: &str) -> Opened<SyncDevice> {
+    tun_rs(DeviceBuilder::new().name(name).layer(Layer::L3).offload(true))
+}
+
+fn tun_rs(builder: DeviceBuilder) -> Opened<SyncDevice> {
+    let device = builder.inherit_enable_state().build_sync()?;
     ioctl_fionbio(device.as_fd(), true)?;
     Ok(device)
 }
@@ -58,7 +67,7 @@ fn visit<R>(namespace: &Namespace, f: impl FnOnce() -> Opened<R>) -> Opened<R> {
     result
 }
 
-const TAP: &str = "bench0";
-const BUFFER: usize = 4 << 20;
+const NAME: &str = "bench0";
+const BUFFER: usize = 8 << 20;
 /// After which a receiver gives up that cannot be told to look only.
 const PATIENCE: Duration = Duration::from_millis(1);
