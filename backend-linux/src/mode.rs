@@ -52,7 +52,8 @@ pub struct FdOptions {
     /// and one VLAN tag, or [`FdOptions::DEFAULT_FRAME_LEN`] for a channel that is opened without an endpoint; 64 KiB more where segmentation
     /// was granted.
     pub max_frame_len: Option<usize>,
-    /// Frames received ahead at most (`recvmmsg`: in one call; 1 to 1024). Default `None`: [`FdOptions::RECVMMSG_BATCH`] or
+    /// Frames received ahead at most (`recvmmsg`: in one call; 1 to 1024); of super-frames fewer, as many as stay in a core's cache. Default `None`:
+    /// [`FdOptions::RECVMMSG_BATCH`] or
     /// [`FdOptions::READV_BATCH`]. The origin's is [`MAX_MSGS_PER_RECV`].
     pub batch: Option<usize>,
     /// Put the VLAN tag that the kernel took out of a frame back into it, as it was on the wire; the tag is then no longer in

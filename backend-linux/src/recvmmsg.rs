@@ -11,7 +11,7 @@ use crate::sys::mmsg::MessageSlots;
 use crate::vlan::tag_in_control;
 
 impl MessageSlots {
-    /// Fills the slots with what is there, and tells the lengths, and the VLAN tags as far as there is room for them.
+    /// Fills as many slots as there are `lens` with what is there, and tells the lengths, and the VLAN tags as far as there is room for them.
     pub(crate) fn fill<F: AsFd>(
         &mut self,
         source: &mut Source<F>,
@@ -21,7 +21,7 @@ impl MessageSlots {
         let mut calls = 0;
         loop {
             calls += 1;
-            match self.recvmmsg(source.fd()) {
+            match self.recvmmsg(source.fd(), lens.len()) {
                 Ok(received) => {
                     lens.iter_mut().zip(self.lens()).take(received).for_each(|(to, len)| *to = len);
                     tags.iter_mut().zip(self.controls()).take(received).for_each(|(to, c)| *to = tag_in_control(c));

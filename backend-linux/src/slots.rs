@@ -25,6 +25,8 @@ pub(crate) struct SlotStore {
     headroom: usize,
     filled: usize,
     taken: usize,
+    /// How many slots are filled at a time.
+    limit: usize,
 }
 
 /// Receive memory, and how it is filled.
@@ -56,7 +58,7 @@ impl SlotStore {
 
     fn new(memory: Slots, slots: usize, tags: usize, headroom: usize) -> Self {
         let (lens, tags) = (vec![0; slots].into(), vec![None; tags].into());
-        Self { slots: memory, lens, tags, headroom, filled: 0, taken: 0 }
+        Self { slots: memory, lens, tags, headroom, filled: 0, taken: 0, limit: slots }
     }
 
     /// True if the VLAN tags of frames are told.
@@ -88,16 +90,39 @@ impl SlotStore {
     fn fill<F: AsFd>(&mut self, source: &mut Source<F>, budget: usize) -> Result<usize, FdError> {
         source.check_end()?;
         (self.filled, self.taken) = (0, 0);
+        let lens = self.lens.get_mut(..self.limit).unwrap_or_default();
         let filled = match &mut self.slots {
-            Slots::Read(slots) => slots.fill(source, &mut self.lens, budget)?,
-            Slots::Message(slots) => slots.fill(source, &mut self.lens, &mut self.tags)?,
+            Slots::Read(slots) => slots.fill(source, lens, budget)?,
+            Slots::Message(slots) => slots.fill(source, lens, &mut self.tags)?,
         };
         self.filled = filled.frames;
+        self.limit = self.limit();
         match self.filled {
             0 => source.check_dry()?,
             _ => source.gave(),
         }
         Ok(filled.calls)
+    }
+
+    /// As many slots as have room for [`CACHED_BYTES`] of frames like the last ones. So a frame is still in the cache when it is lent, and its
+    /// slot when it is filled again.
+    fn limit(&mut self) -> usize {
+        let last = self.lens.get(..self.filled).unwrap_or_default();
+        if self.slots.len() <= CACHED_BYTES || last.is_empty() {
+            return self.limit;
+        }
+        let bytes: usize = last.iter().sum();
+        (CACHED_BYTES * last.len() / bytes.max(1)).clamp(1, self.lens.len())
+    }
+}
+
+impl Slots {
+    /// Bytes of memory.
+    fn len(&mut self) -> usize {
+        match self {
+            Self::Read(slots) => slots.memory().0.len(),
+            Self::Message(slots) => slots.memory().0.len(),
+        }
     }
 }
 
@@ -163,5 +188,55 @@ impl Shape {
             }
             _ => RxFrame { meta, bytes: with_room.split_at_mut(self.headroom).1 },
         }
+    }
+}
+
+/// Two super-frames, and less than the second-level cache of most cores has. Super-frames of 64 KiB from a TUN interface took 1.05 times the
+/// processor time of a bare loop where 2 were read ahead, and 1.13 times where 8 were (AMD EPYC, 512 KiB of cache).
+const CACHED_BYTES: usize = 160 << 10;
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use std::iter::from_fn;
+    use std::os::fd::OwnedFd;
+
+    use fdlink_core::io::{RawIo as _, RxBatch as _, RxQueue as _};
+    use rustix::net::sockopt::set_socket_send_buffer_size;
+    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+
+    use crate::{DispatchMode, FdIo, FdOptions};
+
+    #[test]
+    fn long_frames_are_received_few_at_a_time() {
+        for mode in [DispatchMode::Readv, DispatchMode::RecvMmsg] {
+            let (near, far) = seqpacket();
+            let options = FdOptions {
+                dispatch_mode: Some(mode),
+                batch: Some(8),
+                max_frame_len: Some(65_000),
+                ..FdOptions::default()
+            };
+            let mut rx = FdIo::new(near, &options).expect("a channel").split().rx;
+            let mut polls_of = |len: usize| -> Vec<usize> {
+                (0..8).for_each(|_| assert_eq!(send(&far, &vec![0; len], SendFlags::DONTWAIT), Ok(len)));
+                let mut poll = || {
+                    let mut batch = rx.poll(64).expect("no error");
+                    batch.frames().count()
+                };
+                from_fn(|| Some(poll()).filter(|frames| *frames > 0)).collect()
+            };
+            assert_eq!(polls_of(40_000), [8], "{mode}: nothing is known of them");
+            assert_eq!(polls_of(40_000), [4, 4], "{mode}: 160 KiB");
+            assert_eq!(polls_of(100), [4, 4], "{mode}: they may be long");
+            assert_eq!(polls_of(100), [8], "{mode}");
+        }
+    }
+
+    fn seqpacket() -> (OwnedFd, OwnedFd) {
+        let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .expect("descriptors are free");
+        set_socket_send_buffer_size(&far, 4 << 20).expect("any size");
+        (near, far)
     }
 }

@@ -72,16 +72,17 @@ impl MessageSlots {
         (self.memory.bytes_mut(), self.stride, self.layout.slot_len)
     }
 
-    /// Receives what is there now, at most one message a slot, and returns how many slots were filled, from the first on. Never blocks.
-    pub(crate) fn recvmmsg(&mut self, fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+    /// Receives what is there now, one message a slot and `most` at most, and returns how many slots were filled, from the first on. Never
+    /// blocks.
+    pub(crate) fn recvmmsg(&mut self, fd: BorrowedFd<'_>, most: usize) -> Result<usize, Errno> {
         self.prepare();
         // MSG_TRUNC as input makes `msg_len` the real length of a message that was cut (recv(2)).
         let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-        let vlen = self.headers.len() as libc::c_uint;
+        let vlen = self.headers.len().min(most) as libc::c_uint;
         // The type of the flags differs between C libraries; the values are the same and small.
         #[allow(clippy::useless_conversion, trivial_numeric_casts, reason = "c_int with glibc, c_uint with musl")]
         let flags = flags as _;
-        // SAFETY: `headers` is an array of `vlen` message headers; each points to one iovec of its own, which describes a slot inside `memory`.
+        // SAFETY: `headers` is an array of `vlen` message headers or more; each points to one iovec of its own, which describes a slot inside `memory`.
         // All three belong to `self`, are borrowed exclusively, and the kernel keeps no pointer beyond the call. Names are
         // null with length 0; control buffers are, too, or belong to `controls` (`prepare`). A null timeout is allowed (recvmmsg(2)).
         let received =

@@ -1,3 +1,4 @@
+use fdlink_core::io::Offloads;
 use fdlink_linux::{DispatchMode, RingOptions};
 
 /// The words of the command line.
@@ -10,6 +11,14 @@ pub(crate) struct Arguments {
     pub(crate) chunk: usize,
     pub(crate) parts: usize,
     pub(crate) secs: f64,
+    /// With a virtio-net header in front of each frame.
+    pub(crate) vnet: bool,
+    /// Frames are handed to another thread.
+    pub(crate) owned: bool,
+    /// Super-frames are cut on receipt.
+    pub(crate) split: bool,
+    /// Super-frames are cut here on their way out.
+    pub(crate) soft: bool,
 }
 
 impl Arguments {
@@ -25,6 +34,10 @@ impl Arguments {
             chunk: 256,
             parts: 1,
             secs: 1.0,
+            vnet: false,
+            owned: false,
+            split: false,
+            soft: false,
         };
         for word in words {
             let (key, value) = word.split_once('=').ok_or("options are key=value")?;
@@ -34,10 +47,20 @@ impl Arguments {
                 "chunk" => arguments.chunk = value.parse()?,
                 "parts" => arguments.parts = value.parse()?,
                 "secs" => arguments.secs = value.parse()?,
-                _ => return Err(format!("{key}: not supported by this version").into()),
+                "vnet" => arguments.vnet = value != "0",
+                "owned" => arguments.owned = value != "0",
+                "split" => arguments.split = value != "0",
+                "soft" => arguments.soft = value != "0",
+                _ => return Err(format!("{key}: unknown").into()),
             }
         }
         Ok(arguments)
+    }
+
+    /// What the system is asked to do.
+    pub(crate) fn offloads(&self) -> Offloads {
+        let asked = self.vnet && !self.soft;
+        if asked { Offloads::CSUM | Offloads::TSO4 | Offloads::TSO6 } else { Offloads::empty() }
     }
 
     pub(crate) fn dispatch_mode(&self) -> Result<(DispatchMode, RingOptions), Box<dyn std::error::Error>> {
@@ -47,7 +70,7 @@ impl Arguments {
             "ring1" => Ok((DispatchMode::PacketMmap, RingOptions::ORIGIN)),
             "ring2" => Ok((DispatchMode::PacketMmap, RingOptions::V2)),
             "ring3" => Ok((DispatchMode::PacketMmap, RingOptions::V3)),
-            other => Err(format!("mode {other}: not supported by this version").into()),
+            other => Err(format!("mode {other}: unknown").into()),
         }
     }
 }

@@ -14,15 +14,16 @@ pub(crate) struct Target {
     pub(crate) ethernet: bool,
 }
 
-pub(crate) fn open(target: &str) -> Result<Target, Box<dyn std::error::Error>> {
+/// `vnet`: a TUN or TAP interface has to be opened for a virtio-net header.
+pub(crate) fn open(target: &str, vnet: bool) -> Result<Target, Box<dyn std::error::Error>> {
     let (kind, name) = target.split_once(':').ok_or("a target is if:NAME, tap:NAME, tun:NAME or fd:N")?;
     let fd = match kind {
         "if" => {
             let socket = PacketSocket::on(name).qdisc_bypass(true).ignore_outgoing(false);
             socket.receive_buffer(SOCKET_BUFFER).send_buffer(SOCKET_BUFFER).open()?
         }
-        "tap" => interface(&TunTap::tap(name))?,
-        "tun" => interface(&TunTap::tun(name))?,
+        "tap" => interface(&TunTap::tap(name).vnet_header(vnet))?,
+        "tun" => interface(&TunTap::tun(name).vnet_header(vnet))?,
         "fd" => inherited(name.parse()?)?,
         other => return Err(format!("target {other}: use if, tap, tun or fd").into()),
     };

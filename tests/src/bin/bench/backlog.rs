@@ -25,27 +25,54 @@ impl Backlog {
     }
 
     /// Queues the frames, and times how `drain` takes them: it is told how many there are, and tells how many it took and the time.
-    pub(crate) fn step(&self, mut drain: impl FnMut(usize) -> StepResult) -> StepResult {
-        self.feed()?;
-        sleep(self.rest);
-        let mut cost = Cost::default();
-        for _ in 0..TRIES {
-            cost.add(drain(self.frames.len() - cost.frames.min(self.frames.len()))?);
-            if cost.frames >= self.frames.len() {
-                return Ok(cost);
-            }
-            // The kernel put some off.
-            sleep(MOMENT);
-        }
-        cost.failed = self.frames.len() - cost.frames;
-        Ok(cost)
+    pub(crate) fn step(&self, drain: impl FnMut(usize) -> StepResult) -> StepResult {
+        step(self.frames.len(), self.rest, || self.cable.feed(&self.frames), drain)
     }
+}
 
-    fn feed(&self) -> Result<(), String> {
-        let feed = || machine::pin_apart().map_err(Box::from).and_then(|()| self.cable.feed(&self.frames));
-        let fed = scope(|scope| scope.spawn(|| feed().map_err(|error: Box<dyn Error>| error.to_string())).join());
-        fed.unwrap_or_else(|_| Err("the sender panicked".to_owned()))
+/// The same with frames that `feed` queues.
+pub(crate) fn step(
+    frames: usize,
+    rest: Duration,
+    feed: impl Fn() -> Result<(), Box<dyn Error>> + Sync,
+    mut drain: impl FnMut(usize) -> StepResult,
+) -> StepResult {
+    apart(feed)?;
+    sleep(rest);
+    let mut cost = Cost::default();
+    for _ in 0..TRIES {
+        cost.add(drain(frames - cost.frames.min(frames))?);
+        if cost.frames >= frames {
+            return Ok(cost);
+        }
+        // The kernel put some off.
+        sleep(MOMENT);
     }
+    cost.failed = frames - cost.frames;
+    Ok(cost)
+}
+
+/// Drains by `take`, which takes some frames at a time, none if there are none.
+pub(crate) fn take_all(mut take: impl FnMut() -> Result<usize, Box<dyn Error>>) -> impl FnMut(usize) -> StepResult {
+    move |most| {
+        Cost::of(|| {
+            let mut taken = 0;
+            while taken < most {
+                match take()? {
+                    0 => break,
+                    more => taken += more,
+                }
+            }
+            Ok((taken, 0))
+        })
+    }
+}
+
+/// On the other core.
+fn apart(feed: impl Fn() -> Result<(), Box<dyn Error>> + Sync) -> Result<(), String> {
+    let feed = || machine::pin_apart().map_err(Box::from).and_then(|()| feed());
+    let fed = scope(|scope| scope.spawn(|| feed().map_err(|error: Box<dyn Error>| error.to_string())).join());
+    fed.unwrap_or_else(|_| Err("the sender panicked".to_owned()))
 }
 
 const TRIES: usize = 20;

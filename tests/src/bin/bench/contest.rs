@@ -20,6 +20,8 @@ pub(crate) struct Standing {
     pub(crate) program: Cow<'static, str>,
     /// CPU nanoseconds per frame, round by round.
     pub(crate) cost: Spread,
+    /// CPU time in parts of the second program's, round by round.
+    pub(crate) ratio: Spread,
     /// The part of the frames that the system did not take.
     pub(crate) failed: f64,
 }
@@ -65,6 +67,7 @@ fn standings(programs: &[Program<'_>]) -> Result<Standings, Box<dyn Error>> {
     let standing = |(program, copy): &(&Program<'_>, &Runner<'_>)| Standing {
         program: program.name.clone(),
         cost: copy.costs(),
+        ratio: copy.ratios(theirs),
         failed: program.failed(),
     };
     Ok(Standings { ratio: ours.ratios(theirs), programs: fastest.iter().map(standing).collect() })

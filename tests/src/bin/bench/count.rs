@@ -26,6 +26,16 @@ pub(crate) fn count_frame(frame: &[u8]) {
     }
 }
 
+/// The same for a packet without a link header.
+#[inline]
+pub(crate) fn count_packet(packet: &[u8]) {
+    match packet.first().map(|first| first >> 4) {
+        Some(4) => count(EtherType::IPV4, packet),
+        Some(6) => count(EtherType::IPV6, packet),
+        _ => {}
+    }
+}
+
 #[inline(never)]
 fn count(protocol: EtherType, payload: &[u8]) {
     FRAMES.store(FRAMES.load(Relaxed) + 1, Relaxed);

@@ -1,10 +1,10 @@
-//! What a frame costs as something grows: batches, frames, queues, flows, endpoints. Over socket pairs, which need no privilege.
+//! What a frame costs as something grows: batches, frames, queues, flows, processors, endpoints. Over socket pairs, which need no privilege.
 
 use std::error::Error;
 use std::os::fd::OwnedFd;
 
-use fdlink_core::{BATCH_SIZE, EtherType, LinkEndpoint as _, Options, Packet};
-use fdlink_linux::{DispatchMode, FdEndpoint, FdOptions, endpoint};
+use fdlink_core::{BATCH_SIZE, EtherType, LinkEndpoint as _, Options, Packet, Receiver};
+use fdlink_linux::{DispatchMode, FdEndpoint, FdIo, FdOptions, endpoint};
 use fdlink_tests::support::PEER;
 use rustix::io::read;
 use rustix::net::sockopt::set_socket_send_buffer_size;
@@ -17,6 +17,7 @@ use crate::program::{Cost, Program, StepResult};
 use crate::progress::Progress;
 use crate::scenario::{Outcome, Row, Unit};
 use crate::sending::{frame, options};
+use crate::steering::handing;
 
 /// What grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +30,15 @@ pub(crate) enum Axis {
     Queues,
     /// Flows among the packets of many calls, over four descriptors.
     Flows,
+    /// Threads that packets are handed to, each of which delivers its flows.
+    Processors,
     /// Endpoints in the process, each with one frame to receive.
     Endpoints,
 }
 
 impl Axis {
-    pub(crate) const ALL: [Self; 5] = [Self::Batch, Self::Size, Self::Queues, Self::Flows, Self::Endpoints];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Batch, Self::Size, Self::Queues, Self::Flows, Self::Processors, Self::Endpoints];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -42,6 +46,7 @@ impl Axis {
             Self::Size => "size",
             Self::Queues => "queues",
             Self::Flows => "flows",
+            Self::Processors => "processors",
             Self::Endpoints => "endpoints",
         }
     }
@@ -52,6 +57,7 @@ impl Axis {
             Self::Size => &[64, 256, 512, 1024, 1500, 4000, 9000],
             Self::Queues => &[1, 2, 4, 8, 16],
             Self::Flows => &[1, 10, 100, 1_000, 10_000, 100_000],
+            Self::Processors => &[1, 2, 3, 4],
             Self::Endpoints => &[1, 10, 100, 1_000],
         }
     }
@@ -63,6 +69,12 @@ impl Axis {
             Self::Size => program.copy(receiving(&recvmmsg(), point)?),
             Self::Queues => program.copy(sending(point, FLOWS_OF_QUEUES)?),
             Self::Flows => program.copy(sending(QUEUES_OF_FLOWS, point)?),
+            Self::Processors => match point {
+                1 => program.copy(handing::<1>()?),
+                2 => program.copy(handing::<2>()?),
+                3 => program.copy(handing::<3>()?),
+                _ => program.copy(handing::<4>()?),
+            },
             Self::Endpoints => program.copy(polling_many(point)?),
         })
     }
@@ -73,7 +85,7 @@ pub(crate) fn measure(axis: Axis, arguments: &Arguments, progress: &mut Progress
     let standings = contest::run(&mut programs.collect::<Result<Vec<_>, _>>()?, arguments, progress)?;
     let unit = Unit::NanosecondsPerFrame;
     let rows = standings.programs.into_iter();
-    let rows = rows.map(|row| Row { program: row.program, figure: row.cost, unit, failed: row.failed });
+    let rows = rows.map(|row| Row { program: row.program, figure: row.cost, unit, ratio: None, failed: row.failed });
     Ok(Outcome { figure: standings.ratio, unit: Unit::Ratio, rows: rows.collect() })
 }
 
@@ -81,13 +93,25 @@ fn recvmmsg() -> FdOptions {
     FdOptions { dispatch_mode: Some(DispatchMode::RecvMmsg), ..FdOptions::default() }
 }
 
+/// Receives from a socket by `recvmmsg`.
+pub(crate) fn receiver(near: OwnedFd) -> Result<Receiver<'static, FdIo<OwnedFd>>, Box<dyn Error>> {
+    receiver_of(near, options(), &recvmmsg())
+}
+
+fn receiver_of(
+    near: OwnedFd,
+    options: Options,
+    fd_options: &FdOptions,
+) -> Result<Receiver<'static, FdIo<OwnedFd>>, Box<dyn Error>> {
+    let endpoint: &'static FdEndpoint = Box::leak(Box::new(endpoint([near], options, fd_options)?));
+    endpoint.attach()?;
+    Ok(endpoint.receiver(0)?)
+}
+
 /// Fills a socket and times how the frames are received.
 fn receiving(fd_options: &FdOptions, size: usize) -> Result<impl FnMut() -> StepResult + 'static, Box<dyn Error>> {
     let (near, far) = pair()?;
-    let options = Options { mtu: 9000, rx_budget: 256, ..options() };
-    let endpoint: &'static FdEndpoint = Box::leak(Box::new(endpoint([near], options, fd_options)?));
-    endpoint.attach()?;
-    let mut receiver = endpoint.receiver(0)?;
+    let mut receiver = receiver_of(near, Options { mtu: 9000, rx_budget: 256, ..options() }, fd_options)?;
     let frame = frame(size);
     Ok(move || {
         let queued = (0..MOST_QUEUED).take_while(|_| send(&far, &frame, SendFlags::DONTWAIT).is_ok()).count();
@@ -135,9 +159,7 @@ fn polling_many(endpoints: usize) -> Result<impl FnMut() -> StepResult + 'static
     for _ in 0..endpoints {
         let (near, far) = pair()?;
         let fd_options = FdOptions { dispatch_mode: Some(DispatchMode::Readv), batch: Some(1), ..FdOptions::default() };
-        let endpoint: &'static FdEndpoint = Box::leak(Box::new(endpoint([near], options(), &fd_options)?));
-        endpoint.attach()?;
-        receivers.push(endpoint.receiver(0)?);
+        receivers.push(receiver_of(near, options(), &fd_options)?);
         fars.push(far);
     }
     let frame = frame(64);
@@ -152,7 +174,8 @@ fn polling_many(endpoints: usize) -> Result<impl FnMut() -> StepResult + 'static
     })
 }
 
-fn pair() -> Result<(OwnedFd, OwnedFd), Box<dyn Error>> {
+/// Two sockets with room for many frames.
+pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Box<dyn Error>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     set_socket_send_buffer_size(&far, SEND_BUFFER)?;

@@ -40,6 +40,7 @@ fn row_of(scenario: &str, row: &Row) -> Value {
         "median": row.figure.median,
         "min": row.figure.min,
         "max": row.figure.max,
+        "ratio": row.ratio.map(|ratio| ratio.median),
         "not_taken": row.failed,
     })
 }

@@ -145,7 +145,7 @@ struct Round {
 fn outcome(rounds: &[Round]) -> Outcome {
     let unit = Unit::Microseconds;
     let spread = |part: f64| Spread::of(rounds.iter().map(|round| percentile(&round.trips, part)).collect());
-    let row = |program: &'static str, figure| Row { program: program.into(), figure, unit, failed: 0.0 };
+    let row = |program: &'static str, figure| Row { program: program.into(), figure, unit, ratio: None, failed: 0.0 };
     let first = Spread::of(rounds.iter().map(|round| round.first).collect());
     let rows = vec![
         row("p50", spread(0.5)),

@@ -33,6 +33,7 @@ pub(crate) fn measure(
         program: program.into(),
         figure: Spread::of(figures),
         unit: Unit::Kibibytes,
+        ratio: None,
         failed: 0.0,
     };
     let rows = vec![row("fdlink, attached", fresh), row("fdlink, idle after a full batch", worked.clone())];

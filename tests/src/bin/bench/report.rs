@@ -66,10 +66,11 @@ impl Report {
     fn print_rows(&self) {
         println!("\n{:24} {:32} median (least to most)", "scenario", "program");
         for result in &self.results {
-            for Row { program, figure, unit, failed } in &result.rows {
+            for Row { program, figure, unit, ratio, failed } in &result.rows {
                 let (digits, unit) = (unit.digits(), unit.name());
+                let ratio = ratio.map_or_else(String::new, |ratio| format!(", {:.2} of bare", ratio.median));
                 let failed = if *failed > 0.0 { format!(", {:.1} % not taken", failed * 100.0) } else { String::new() };
-                println!("{:24} {program:32} {figure:.digits$} {unit}{failed}", result.scenario);
+                println!("{:24} {program:32} {figure:.digits$} {unit}{ratio}{failed}", result.scenario);
             }
         }
     }

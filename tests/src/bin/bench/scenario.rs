@@ -1,6 +1,4 @@
-//! What there is to measure.
-//!
-//! `all` is the list: offloads (G6, G7) belong there, a line each, when the library has them.
+//! What there is to measure; `all` is the list.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -9,7 +7,7 @@ use fdlink_core::WakePolicy;
 use fdlink_linux::DispatchMode;
 
 use crate::arguments::Arguments;
-use crate::contest::Standings;
+use crate::contest::{Standing, Standings};
 use crate::growth::Axis;
 use crate::latency::{PATHS, POLICIES, Path};
 use crate::progress::Progress;
@@ -18,14 +16,14 @@ use crate::spread::Spread;
 use crate::tap::Layout;
 use crate::wake::Mode;
 use crate::workplace::Needs;
-use crate::{fanout, growth, handed, latency, memory, ring, seqpacket, tap, veth, wake};
+use crate::{fanout, growth, handed, latency, memory, offload, peers, ring, seqpacket, tap, veth, wake};
 
 /// One job, measured, and the gate that it belongs to.
 pub(crate) struct Scenario {
     /// The gate that it belongs to, if any.
     pub(crate) gate: &'static str,
     pub(crate) name: String,
-    /// `None`: it is measured, not judged, and only if it is asked for.
+    /// `None`: it is measured, not judged.
     pub(crate) limit: Option<Limit>,
     pub(crate) needs: Needs,
     pub(crate) measure: Measure,
@@ -83,6 +81,8 @@ pub(crate) struct Row {
     pub(crate) program: Cow<'static, str>,
     pub(crate) figure: Spread,
     pub(crate) unit: Unit,
+    /// In parts of the bare loop's, where there is one.
+    pub(crate) ratio: Option<Spread>,
     /// The part of the frames that the system did not take.
     pub(crate) failed: f64,
 }
@@ -91,6 +91,7 @@ pub(crate) struct Row {
 pub(crate) enum Unit {
     Ratio,
     NanosecondsPerFrame,
+    NanosecondsPerKibibyte,
     Kibibytes,
     Microseconds,
 }
@@ -100,6 +101,7 @@ impl Unit {
         match self {
             Self::Ratio => "ratio",
             Self::NanosecondsPerFrame => "ns/frame",
+            Self::NanosecondsPerKibibyte => "ns/KiB",
             Self::Kibibytes => "KiB",
             Self::Microseconds => "us",
         }
@@ -110,7 +112,7 @@ impl Unit {
         match self {
             Self::Ratio => 3,
             Self::NanosecondsPerFrame => 0,
-            Self::Kibibytes | Self::Microseconds => 1,
+            Self::NanosecondsPerKibibyte | Self::Kibibytes | Self::Microseconds => 1,
         }
     }
 }
@@ -119,12 +121,27 @@ impl From<Standings> for Outcome {
     fn from(standings: Standings) -> Self {
         let unit = Unit::NanosecondsPerFrame;
         let rows = standings.programs.into_iter();
-        let rows = rows.map(|row| Row { program: row.program, figure: row.cost, unit, failed: row.failed });
+        let row =
+            |Standing { program, cost, ratio, failed }| Row { program, figure: cost, unit, ratio: Some(ratio), failed };
+        let rows = rows.map(row);
         Self { figure: standings.ratio, unit: Unit::Ratio, rows: rows.collect() }
     }
 }
 
-/// The scenarios whose gate or whose name begins with one of `only`; if there is none, those that belong to a gate.
+impl Outcome {
+    /// The same in cost of bytes, where every frame has `frame_len` of them.
+    pub(crate) fn per_kibibyte(standings: Standings, frame_len: usize) -> Self {
+        let mut outcome = Self::from(standings);
+        for row in &mut outcome.rows {
+            row.figure = row.figure.times(1024.0 / frame_len as f64);
+            row.unit = Unit::NanosecondsPerKibibyte;
+        }
+        outcome
+    }
+}
+
+/// The scenarios whose gate or whose name begins with one of `only`; if there is none, all but those that are only measured if they are
+/// asked for.
 pub(crate) fn chosen(only: &[String]) -> Result<Vec<Scenario>, Box<dyn Error>> {
     let mut scenarios = all();
     let names: Vec<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
@@ -132,7 +149,7 @@ pub(crate) fn chosen(only: &[String]) -> Result<Vec<Scenario>, Box<dyn Error>> {
         return Err(format!("--only {stray}: there are {}", names.join(", ")).into());
     }
     scenarios.retain(|scenario| match only {
-        [] => scenario.limit.is_some(),
+        [] => !ON_REQUEST.iter().any(|word| scenario.is_called(word)),
         _ => only.iter().any(|word| scenario.is_called(word)),
     });
     Ok(scenarios)
@@ -153,8 +170,11 @@ fn all() -> Vec<Scenario> {
     let hand_over = SIZES.map(hand_over);
     let wake = WAKES.map(|(mode, limit)| wake_up(mode, limit));
     let sockets = receive.chain(drain).chain(hand_over).chain(send).chain(SIZES.map(send_many));
-    let gates = sockets.chain(wake).chain(RINGS.map(spread)).chain(modes.map(memory_of));
-    gates.chain(latencies()).chain(Axis::ALL.map(grow)).collect()
+    let offloads = offload::Job::ALL.map(offload);
+    let gates = sockets.chain(offloads).chain(wake).chain(RINGS.map(spread)).chain(modes.map(memory_of));
+    let beside =
+        peers::Interface::ALL.into_iter().flat_map(|interface| SIZES.map(|size| receive_beside(interface, size)));
+    gates.chain(beside).chain(latencies()).chain(Axis::ALL.map(grow)).collect()
 }
 
 fn receive(mode: DispatchMode, size: usize) -> Scenario {
@@ -227,6 +247,27 @@ fn send_many(size: usize) -> Scenario {
     }
 }
 
+fn offload(job: offload::Job) -> Scenario {
+    Scenario {
+        gate: job.gate(),
+        name: job.name(),
+        limit: Some(Limit::AtMost(job.limit())),
+        needs: job.needs(),
+        measure: Box::new(move |arguments, progress| offload::measure(job, arguments, progress)),
+    }
+}
+
+/// Beside other crates.
+fn receive_beside(interface: peers::Interface, size: usize) -> Scenario {
+    Scenario {
+        gate: "",
+        name: format!("receive-{}-{size}", interface.name()),
+        limit: None,
+        needs: if interface == peers::Interface::Tap { Needs::Tun } else { Needs::Namespace },
+        measure: Box::new(move |arguments, progress| peers::measure(interface, size, arguments, progress)),
+    }
+}
+
 /// Every path with every policy; on a ring of blocks, whose own timer decides, only with the first.
 fn latencies() -> impl Iterator<Item = Scenario> {
     let pairs = PATHS.into_iter().flat_map(|path| POLICIES.map(|(name, wake)| (path, name, wake)));
@@ -259,6 +300,8 @@ fn memory_of(mode: DispatchMode) -> Scenario {
         measure: Box::new(move |arguments, progress| memory::measure(mode, arguments, progress)),
     }
 }
+
+const ON_REQUEST: [&str; 2] = ["latency", "growth"];
 
 /// Bytes of a frame, link header included.
 const SIZES: [usize; 2] = [64, 1500];

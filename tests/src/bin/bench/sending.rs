@@ -70,7 +70,8 @@ pub(crate) fn writing<'p, F: AsFd + 'p>(
     Ok(move || Cost::of(|| write(&endpoint, &mut packets, group)))
 }
 
-fn write(
+/// Sends each packet some times, `group` packets a call, and tells how many left and how many did not.
+pub(crate) fn write(
     endpoint: &impl LinkEndpoint,
     packets: &mut [Packet<'_>],
     group: usize,

@@ -15,6 +15,12 @@ impl Spread {
         let [min, max] = [figures.first(), figures.last()].map(|figure| figure.copied().unwrap_or(f64::NAN));
         Self { median, min, max }
     }
+
+    /// The same in another unit.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        let Self { median, min, max } = self;
+        Self { median: median * factor, min: min * factor, max: max * factor }
+    }
 }
 
 /// With the precision of the formatter: `median (min to max)`.

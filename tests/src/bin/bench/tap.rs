@@ -12,6 +12,7 @@ use rustix::io::{self, write, writev};
 
 use crate::arguments::Arguments;
 use crate::contest;
+use crate::peers;
 use crate::program::{Program, StepResult, pad};
 use crate::progress::Progress;
 use crate::scenario::Outcome;
@@ -54,7 +55,11 @@ pub(crate) fn measure(
         .copy(writing(&fd, packets(&parts), BATCH_SIZE)?)
         .copy(writing(Arc::clone(&tap), packets(&parts), BATCH_SIZE)?);
     let single = Program::new("fdlink, one packet a call").copy(writing(fd, packets(&parts), 1)?);
-    Ok(contest::run(&mut [fdlink, bare, single], arguments, progress)?.into())
+    let mut programs = vec![fdlink, bare, single];
+    if layout == Layout::Contiguous {
+        programs.extend(peers::to_tap(&frames)?);
+    }
+    Ok(contest::run(&mut programs, arguments, progress)?.into())
 }
 
 type Make = for<'p> fn(&'p [[&'p [u8]; 1]]) -> Vec<Packet<'p>>;

@@ -12,6 +12,7 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use crate::arguments::Arguments;
 use crate::cable::Cable;
 use crate::contest;
+use crate::peers;
 use crate::program::{Program, StepResult, pad};
 use crate::progress::Progress;
 use crate::scenario::Outcome;
@@ -37,7 +38,9 @@ pub(crate) fn measure(size: usize, arguments: &Arguments, progress: &mut Progres
         .copy(send_all::<0>(fd, &vectors, first))
         .copy(send_all::<1>(fd, &vectors, second))
         .copy(send_all::<2>(fd, &vectors, third));
-    Ok(contest::run(&mut [fdlink, bare], arguments, progress)?.into())
+    let mut programs = vec![fdlink, bare];
+    programs.extend(peers::to_veth(&frames)?);
+    Ok(contest::run(&mut programs, arguments, progress)?.into())
 }
 
 /// Message headers that are written once. Each `COPY` is code of its own.

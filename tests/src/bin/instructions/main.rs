@@ -10,13 +10,14 @@ mod linux;
 mod receive;
 mod ring;
 mod transmit;
+mod wire;
 
 use std::process::ExitCode;
 
 /// One job that is done again and again, the work of interest in [`counted`].
 struct Case {
     name: &'static str,
-    /// What is counted: frames, segments.
+    /// What is counted: frames, hashes.
     unit: &'static str,
     /// How many of them one call of `job` handles.
     units: usize,
@@ -32,6 +33,9 @@ const CASES: &[Case] = &[
     Case { name: "transmit", unit: "frame", units: transmit::BATCH, prepare: transmit::batches },
     Case { name: "transmit-framed", unit: "frame", units: transmit::BATCH, prepare: transmit::framed_batches },
     Case { name: "transmit-1", unit: "frame", units: 1, prepare: transmit::single_packets },
+    Case { name: "flow-hash-ipv4", unit: "hash", units: wire::HASHES, prepare: wire::flow_hash_ipv4 },
+    Case { name: "flow-hash-ipv6", unit: "hash", units: wire::HASHES, prepare: wire::flow_hash_ipv6 },
+    Case { name: "checksum", unit: "KiB", units: wire::KIBIBYTES, prepare: wire::checksum },
     Case { name: "linux-readv", unit: "frame", units: linux::BATCH, prepare: linux::readv },
     Case { name: "linux-recvmmsg", unit: "frame", units: linux::BATCH, prepare: linux::recvmmsg },
     Case { name: "linux-ring-v2", unit: "frame", units: ring::BATCH, prepare: ring::slots },
