@@ -49,7 +49,7 @@ impl<IO: RawIo> Queue<IO> {
         }
     }
 
-    /// What passed through this queue so far. Exact while nothing moves.
+    /// What passed through this queue so far. Received frames are counted batch by batch, all of a batch at once; exact while nothing moves.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters.snapshot()
