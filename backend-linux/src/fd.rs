@@ -47,8 +47,8 @@ impl<F: AsFd> FdIo<F> {
     }
 
     fn with_vnet(fd: Arc<Fd<F>>, vnet: Vnet, mode: DispatchMode, options: &FdOptions) -> Result<Self, SetupError> {
-        let frame_len = vnet.header_len
-            + options.max_frame_len.unwrap_or(vnet::usual_frame_len(vnet.granted, FdOptions::DEFAULT_FRAME_LEN));
+        let usual = vnet::usual_frame_len(vnet.granted, FdOptions::DEFAULT_FRAME_LEN);
+        let frame_len = options.max_frame_len.unwrap_or(usual).saturating_add(vnet.header_len);
         if frame_len == 0 || frame_len > MAX_FRAME_LEN {
             return Err(SetupError::BadOption { option: "max_frame_len", reason: "must be 1 to 16,777,216 bytes" });
         }

@@ -51,7 +51,7 @@ fn borrowed_tap_is_as_it_was_after_constructions_that_fail() {
     let before = probe(&fd).unwrap();
     let good = FdOptions { vnet_header_len: 12, ..fd_options };
     let bad = [
-        FdOptions { max_frame_len: Some(0), ..good },
+        FdOptions { max_frame_len: Some(usize::MAX), ..good },
         FdOptions { kernel_filter: true, ..good },
         FdOptions { reinsert_vlan_tag: true, ..good },
     ];
