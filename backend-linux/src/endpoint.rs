@@ -1,6 +1,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 
-use fdlink_core::io::VlanFilter;
+use fdlink_core::io::{RawIo, VlanFilter};
 use fdlink_core::wire::ethernet::{HEADER_LEN, VLAN_TAG_LEN};
 use fdlink_core::{Endpoint, InjectableEndpoint, Options, Queue, Snapshot};
 
@@ -23,7 +23,7 @@ pub type FdEndpoint<F = OwnedFd> = Endpoint<FdIo<F>, Vec<Queue<FdIo<F>>>>;
 ///
 /// [`SetupError`]: no descriptor, a descriptor that is no link or cannot do what an option asks, descriptors of several kinds
 /// ([`BadOption`](SetupError::BadOption) of `fds`), an option of the endpoint that cannot work. Owned descriptors are closed then; borrowed
-/// ones are as they were.
+/// ones are as they were, but that a TUN or TAP interface forbids every offload.
 pub fn endpoint<F: AsFd>(
     fds: impl IntoIterator<Item = F>,
     options: Options,
@@ -54,12 +54,21 @@ fn queues<F: AsFd>(
     fd_options: &FdOptions,
 ) -> Result<Vec<Queue<FdIo<F>>>, SetupError> {
     let fd_options = with_frame_len(fd_options, options.mtu);
-    let channels = fds.into_iter().map(|fd| FdIo::new(fd, &fd_options)).collect::<Result<Vec<_>, _>>()?;
-    check_kinds(&channels)?;
+    let mut channels = Vec::new();
+    let opened = fds.into_iter().try_for_each(|fd| FdIo::new(fd, &fd_options).map(|channel| channels.push(channel)));
+    if let Err(error) = opened.and_then(|()| check(&channels, options)) {
+        channels.into_iter().rev().for_each(FdIo::undo);
+        return Err(error);
+    }
+    Ok(channels.into_iter().map(Queue::new).collect())
+}
+
+fn check<F: AsFd>(channels: &[FdIo<F>], options: &Options) -> Result<(), SetupError> {
+    check_kinds(channels)?;
     if options.vlan != VlanFilter::Any && !channels.iter().all(FdIo::keeps_tags) {
         return Err(SetupError::Unavailable { option: "vlan", reason: TAGS_ARE_LOST });
     }
-    Ok(channels.into_iter().map(Queue::new).collect())
+    Ok(options.check(channels.iter().map(RawIo::limits))?)
 }
 
 /// Descriptors of several kinds cannot be one link: its frames would differ in where they come from and in what is in front of them.

@@ -23,6 +23,7 @@ pub struct FdIo<F: AsFd = OwnedFd> {
     fd: Arc<Fd<F>>,
     stop: FdStop,
     rx: FdRx<F>,
+    vnet: Vnet,
     limits: Limits,
     kernel_filter: Option<KernelFilter<F>>,
     max_header_bytes: usize,
@@ -34,31 +35,39 @@ impl<F: AsFd> FdIo<F> {
     /// # Errors
     ///
     /// [`SetupError`]: no link, a mode that the descriptor cannot do, an option out of range, or a system call that failed. An owned
-    /// descriptor is closed then; a borrowed one is as it was.
+    /// descriptor is closed then; a borrowed one is as it was, but that a TUN or TAP interface forbids every offload.
     pub fn new(fd: F, options: &FdOptions) -> Result<Self, SetupError> {
         let probe = probe(&fd)?;
-        let kind = probe.kind;
         let mode = choose_mode(&probe, options)?;
-        let mut fd = Fd::new(fd, kind)?;
+        let mut fd = Fd::new(fd, probe.kind)?;
         let vnet = Vnet::negotiate(&mut fd, &probe, options)?;
         fd.has_vnet_header = vnet.header_len > 0;
-        let frame_len = vnet.header_len
-            + options.max_frame_len.unwrap_or(vnet::usual_frame_len(vnet.granted, FdOptions::DEFAULT_FRAME_LEN));
+        let fd = Arc::new(fd);
+        Self::with_vnet(Arc::clone(&fd), vnet, mode, options).inspect_err(|_| vnet.undo(&*fd))
+    }
+
+    fn with_vnet(fd: Arc<Fd<F>>, vnet: Vnet, mode: DispatchMode, options: &FdOptions) -> Result<Self, SetupError> {
+        let usual = vnet::usual_frame_len(vnet.granted, FdOptions::DEFAULT_FRAME_LEN);
+        let frame_len = options.max_frame_len.unwrap_or(usual).saturating_add(vnet.header_len);
         if frame_len == 0 || frame_len > MAX_FRAME_LEN {
             return Err(SetupError::BadOption { option: "max_frame_len", reason: "must be 1 to 16,777,216 bytes" });
         }
-        let fd = Arc::new(fd);
         let kernel_filter = options.kernel_filter.then(|| KernelFilter::new(Arc::clone(&fd))).transpose()?;
         let stop = FdStop(Arc::new(StopFd::new()?));
         let rx = FdRx::new(Arc::clone(&fd), stop.clone(), mode, options, frame_len, vnet.header_len)?;
         if options.reinsert_vlan_tag {
             check_reinsertion(rx.keeps_tags(), vnet.header_len)?;
         }
-        let frames_per_send = if kind.is_socket() { MAX_MESSAGES } else { 1 };
+        let frames_per_send = if fd.kind.is_socket() { MAX_MESSAGES } else { 1 };
         let limits = Limits::new(frame_len)
             .with_frames_per_send(frames_per_send)
             .with_vnet_header(vnet.header_len, vnet.granted);
-        Ok(Self { fd, stop, rx, limits, kernel_filter, max_header_bytes: options.max_syscall_header_bytes })
+        Ok(Self { fd, stop, rx, vnet, limits, kernel_filter, max_header_bytes: options.max_syscall_header_bytes })
+    }
+
+    /// Of no use after all: leaves a borrowed descriptor as [`new`](Self::new) does where it fails.
+    pub(crate) fn undo(self) {
+        self.vnet.undo(&*self.fd);
     }
 
     /// What the descriptor is.

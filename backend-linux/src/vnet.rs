@@ -19,6 +19,8 @@ pub(crate) struct Vnet {
     /// Bytes of header in front of each frame; 0 where there is none.
     pub(crate) header_len: usize,
     pub(crate) granted: Offloads,
+    /// Bytes of header that a TUN or TAP interface had before.
+    before: Option<usize>,
 }
 
 impl Vnet {
@@ -31,11 +33,23 @@ impl Vnet {
             supported => supported?,
         }
         match probe.kind {
-            FdKind::Tap | FdKind::Tun => tuntap(fd, wanted, options.vnet_header_len),
+            FdKind::Tap | FdKind::Tun => tuntap(fd, probe.vnet_header_len, wanted, options.vnet_header_len),
             FdKind::Packet => packet(fd, probe.vnet_header_len, wanted, options.vnet_header_len),
             // The other end is a program, which was told the same.
             _ if wanted.is_empty() => Ok(Self::default()),
-            _ => Ok(Self { header_len: options.vnet_header_len, granted: wanted }),
+            _ => Ok(Self { header_len: options.vnet_header_len, granted: wanted, before: None }),
+        }
+    }
+
+    /// Takes back what was agreed on with a TUN or TAP interface. What it allowed before cannot be read: nothing is allowed then, as on one that
+    /// [`TunTap`](crate::tuntap::TunTap) opened, so that whoever goes on with the descriptor finds finished frames.
+    ///
+    /// For constructions that fail. Not for the end of a channel: other queues of the interface share both.
+    pub(crate) fn undo(self, fd: impl AsFd) {
+        if let Some(before) = self.before {
+            // They can be refused only where the interface is gone meanwhile.
+            let _ = tun::set_offloads(&fd, 0);
+            let _ = tun::set_vnet_header_len(&fd, before);
         }
     }
 }
@@ -59,21 +73,21 @@ fn check(options: &FdOptions) -> Result<(), SetupError> {
 }
 
 /// The descriptor has a header already, that of its opening.
-fn tuntap<F: AsFd>(fd: &Fd<F>, wanted: Offloads, header_len: usize) -> Result<Vnet, SetupError> {
+fn tuntap<F: AsFd>(fd: &Fd<F>, before: usize, wanted: Offloads, header_len: usize) -> Result<Vnet, SetupError> {
     tun::set_vnet_header_len(fd, header_len).map_err(SetupError::system("ioctl TUNSETVNETHDRSZ"))?;
     let accepts = |offloads: &Offloads| tun::set_offloads(fd, tun_bits(*offloads)).is_ok();
     let granted = FALLBACKS.into_iter().map(|left_out| wanted - left_out).find(accepts).unwrap_or_default();
-    Ok(Vnet { header_len, granted })
+    Ok(Vnet { header_len, granted, before: Some(before) })
 }
 
 /// The kernel segments and sums for any interface, in software where the interface does not.
 fn packet<F: AsFd>(fd: &mut Fd<F>, present: usize, wanted: Offloads, asked: usize) -> Result<Vnet, SetupError> {
     if present > 0 || wanted.is_empty() {
-        return Ok(Vnet { header_len: present, granted: wanted });
+        return Ok(Vnet { header_len: present, granted: wanted, before: None });
     }
     switch(&*fd, asked).map_err(SetupError::system("setsockopt PACKET_VNET_HDR"))?;
     fd.has_new_vnet_header = true;
-    Ok(Vnet { header_len: asked, granted: wanted })
+    Ok(Vnet { header_len: asked, granted: wanted, before: None })
 }
 
 /// Puts a header of `len` bytes in front of each frame of a packet socket, or with 0 takes it away. `EBUSY` while it has a ring.

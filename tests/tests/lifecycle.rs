@@ -5,6 +5,8 @@
 mod cycles;
 #[path = "lifecycle/ending.rs"]
 mod ending;
+#[path = "lifecycle/restoring.rs"]
+mod restoring;
 #[path = "lifecycle/threads.rs"]
 mod threads;
 
@@ -17,5 +19,6 @@ fn main() -> ExitCode {
     cycles::add(&mut trials);
     threads::add(&mut trials);
     ending::add(&mut trials);
+    restoring::add(&mut trials);
     trials.conclude()
 }

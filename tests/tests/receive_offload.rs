@@ -2,19 +2,21 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::UdpSocket;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use fdlink_core::counters::RxCounters;
 use fdlink_core::io::Offloads;
 use fdlink_core::wire::Layers;
 use fdlink_core::wire::checksum::is_transport_valid;
+use fdlink_core::wire::vnet;
 use fdlink_core::{
     ChecksumState, EtherType, Gso, GsoType, LinkEndpoint as _, NetworkDispatcher, Offload, Options, RxPacket,
 };
 use fdlink_linux::packet::PacketSocket;
+use fdlink_linux::probe::probe;
 use fdlink_linux::tuntap::TunTap;
-use fdlink_linux::{DispatchMode, FdOptions, RingOptions, endpoint};
+use fdlink_linux::{DispatchMode, FdIo, FdOptions, RingOptions, endpoint};
 use fdlink_tests::lab::{Namespace, link};
 use fdlink_tests::support::{Cable, OWN, Offloaded, PEER, Trials, drain, plain, until};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     trials.with_tap(super_frames_of_a_tap_are_told);
     trials.with_tap(super_frames_of_a_tap_are_split);
     trials.with_tap(datagrams_of_a_tap_are_completed);
+    trials.with_tap(borrowed_tap_is_as_it_was_after_constructions_that_fail);
     trials.in_namespaces(super_frames_of_packet_sockets_are_told);
     trials.in_namespaces(super_frames_of_packet_sockets_are_split);
     trials.in_namespaces(datagrams_of_packet_sockets_are_completed);
@@ -40,6 +43,34 @@ fn super_frames_of_a_tap_are_split() {
 
 fn datagrams_of_a_tap_are_completed() {
     datagrams_are_completed(&mut Link::tap());
+}
+
+/// Whatever step fails, and whoever failed: nobody reads a longer header or an unfinished frame from it.
+fn borrowed_tap_is_as_it_was_after_constructions_that_fail() {
+    let Link { fd, fd_options, socket, _namespaces, .. } = Link::tap();
+    let before = probe(&fd).unwrap();
+    let good = FdOptions { vnet_header_len: 12, ..fd_options };
+    let bad = [
+        FdOptions { max_frame_len: Some(usize::MAX), ..good },
+        FdOptions { kernel_filter: true, ..good },
+        FdOptions { reinsert_vlan_tag: true, ..good },
+    ];
+    for options in bad {
+        assert!(FdIo::new(&fd, &options).is_err() && endpoint([&fd], plain(), &options).is_err(), "{options:?}");
+        assert_eq!(probe(&fd), Ok(before), "{options:?}");
+    }
+    assert!(endpoint([&fd], Options { mtu: 0, ..plain() }, &good).is_err());
+    assert_eq!(probe(&fd), Ok(before));
+    let not_a_link = std::io::pipe().unwrap().0;
+    assert!(endpoint([fd.as_fd(), not_a_link.as_fd()], plain(), &good).is_err());
+    assert_eq!(probe(&fd), Ok(before));
+
+    socket.send(b"datagram").unwrap();
+    let mut frame = [0; 2000];
+    until("the datagram", || rustix::io::read(&fd, &mut frame).is_ok_and(|len| frame[..len].ends_with(b"datagram")));
+    assert_eq!(frame[..before.vnet_header_len], [0; vnet::LEN], "the checksum is complete");
+    assert!(endpoint([&fd], plain(), &good).is_ok(), "so that the test can fail");
+    assert_eq!(probe(&fd).unwrap().vnet_header_len, 12);
 }
 
 fn super_frames_of_packet_sockets_are_told() {

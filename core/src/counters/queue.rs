@@ -1,4 +1,6 @@
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::hint::spin_loop;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicUsize, fence};
 
 use super::{Counters, DropCause, RefusalCause, RxCounters, TxCounters};
 use crate::packet::Refusal;
@@ -6,9 +8,11 @@ use crate::packet::Refusal;
 /// The living counters of one queue.
 ///
 /// Receive counters have one writer, the receiver of the queue, so a plain load and store is enough; transmit counters have
-/// several.
+/// several. A batch is added to all receive counters or to none, as readers see it: they look again where the generation changed (a sequence lock).
 #[derive(Debug, Default)]
 pub(crate) struct QueueCounters {
+    /// Odd while a batch is being added.
+    generation: AtomicUsize,
     received: AtomicUsize,
     received_bytes: AtomicUsize,
     delivered: AtomicUsize,
@@ -28,6 +32,9 @@ pub(crate) struct QueueCounters {
 
 impl QueueCounters {
     pub(crate) fn add_rx(&self, rx: &RxCounters) {
+        let generation = self.generation.load(Relaxed);
+        self.generation.store(generation.wrapping_add(1), Relaxed);
+        fence(Release);
         add_alone(&self.received, rx.received);
         add_alone(&self.received_bytes, rx.received_bytes);
         add_alone(&self.delivered, rx.delivered);
@@ -41,6 +48,7 @@ impl QueueCounters {
                 add_alone(counter, n);
             }
         }
+        self.generation.store(generation.wrapping_add(2), Release);
     }
 
     pub(crate) fn add_sent(&self, frames: usize, bytes: usize, merged: usize, calls: usize) {
@@ -91,30 +99,81 @@ impl QueueCounters {
     }
 
     pub(crate) fn snapshot(&self) -> Counters {
-        Counters {
-            rx: RxCounters {
-                received: self.received.load(Relaxed),
-                received_bytes: self.received_bytes.load(Relaxed),
-                delivered: self.delivered.load(Relaxed),
-                merged: self.merged.load(Relaxed),
-                split: self.split.load(Relaxed),
-                drops: self.drops.each_ref().map(|c| c.load(Relaxed)),
-                truncated_bytes: self.truncated_bytes.load(Relaxed),
-                calls: self.rx_calls.load(Relaxed),
-                errors: self.errors.load(Relaxed),
-            },
-            tx: TxCounters {
-                sent: self.sent.load(Relaxed),
-                sent_bytes: self.sent_bytes.load(Relaxed),
-                merged: self.tx_merged.load(Relaxed),
-                refusals: self.refusals.each_ref().map(|c| c.load(Relaxed)),
-                calls: self.tx_calls.load(Relaxed),
-                waits: self.waits.load(Relaxed),
-            },
+        Counters { rx: self.whole_rx(), tx: self.tx() }
+    }
+
+    /// Between two batches. A batch is added within a few dozen instructions, so that this waits as long as for a lock.
+    fn whole_rx(&self) -> RxCounters {
+        loop {
+            let generation = self.generation.load(Acquire);
+            let rx = self.rx();
+            fence(Acquire);
+            if generation.is_multiple_of(2) && self.generation.load(Relaxed) == generation {
+                return rx;
+            }
+            spin_loop();
+        }
+    }
+
+    fn rx(&self) -> RxCounters {
+        RxCounters {
+            received: self.received.load(Relaxed),
+            received_bytes: self.received_bytes.load(Relaxed),
+            delivered: self.delivered.load(Relaxed),
+            merged: self.merged.load(Relaxed),
+            split: self.split.load(Relaxed),
+            drops: self.drops.each_ref().map(|c| c.load(Relaxed)),
+            truncated_bytes: self.truncated_bytes.load(Relaxed),
+            calls: self.rx_calls.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+        }
+    }
+
+    fn tx(&self) -> TxCounters {
+        TxCounters {
+            sent: self.sent.load(Relaxed),
+            sent_bytes: self.sent_bytes.load(Relaxed),
+            merged: self.tx_merged.load(Relaxed),
+            refusals: self.refusals.each_ref().map(|c| c.load(Relaxed)),
+            calls: self.tx_calls.load(Relaxed),
+            waits: self.waits.load(Relaxed),
         }
     }
 }
 
 fn add_alone(counter: &AtomicUsize, n: usize) {
     counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    use super::*;
+
+    /// So that the sum holds whenever somebody looks.
+    #[test]
+    fn a_batch_is_counted_whole_or_not_at_all() {
+        let counters = QueueCounters::default();
+        let mut drops = [0; DropCause::ALL.len()];
+        drops[DropCause::Runt as usize] = 2;
+        let batch = RxCounters { received: 7, delivered: 4, merged: 1, drops, calls: 1, ..RxCounters::default() };
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    counters.add_rx(&batch);
+                    // There is more between two batches than that.
+                    (0..100).for_each(|_| spin_loop());
+                }
+            });
+            let bad =
+                (0..LOOKS).map(|_| counters.snapshot().rx).find(|rx| !rx.is_balanced() || rx.received != 7 * rx.calls);
+            done.store(true, Relaxed);
+            assert_eq!(bad, None);
+        });
+    }
+
+    const LOOKS: usize = 20_000;
 }

@@ -116,6 +116,17 @@ pub struct Options {
     pub disconnect_ok: bool,
 }
 
+impl Options {
+    /// Whether an endpoint over channels with these limits can work so, without making one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Endpoint::new`](crate::Endpoint::new) for such channels.
+    pub fn check(&self, limits: impl IntoIterator<Item = Limits>) -> Result<(), ConfigError> {
+        Config::new(*self, limits.into_iter()).map(drop)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

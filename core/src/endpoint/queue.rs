@@ -5,12 +5,15 @@ use spin::Mutex;
 use super::snapshot::QueueSnapshot;
 use crate::counters::{Counters, QueueCounters};
 use crate::io::{Channel, Limits, Offloads, RawIo, RxFilter, Stop as _, TxQueue as _};
+use crate::tx::Doubts;
 
 /// One channel of an endpoint, with its counters.
 pub struct Queue<IO: RawIo> {
     pub(crate) tx: IO::Tx,
     pub(crate) limits: Limits,
     pub(crate) counters: QueueCounters,
+    /// Refusals that are no proof by themselves.
+    pub(crate) doubts: Doubts,
     stop: IO::Stop,
     /// Offloads that were granted and turned out not to be done.
     lost: AtomicU32,
@@ -35,6 +38,7 @@ impl<IO: RawIo> Queue<IO> {
             tx,
             limits,
             counters: QueueCounters::default(),
+            doubts: Doubts::default(),
             stop,
             lost: AtomicU32::new(0),
             rx: Mutex::new(Some(rx)),
@@ -45,7 +49,7 @@ impl<IO: RawIo> Queue<IO> {
         }
     }
 
-    /// What passed through this queue so far. Exact while nothing moves.
+    /// What passed through this queue so far. Received frames are counted batch by batch, all of a batch at once; exact while nothing moves.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters.snapshot()

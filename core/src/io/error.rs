@@ -16,7 +16,8 @@ pub enum ErrorKind {
     NoBuffers,
     /// The interface is down (`ENETDOWN`; `EIO` on TUN/TAP). The channel survives and works again once the link is up.
     LinkDown,
-    /// The system refused an offload that the frame asked for. The frame can be sent in software.
+    /// The system refused an offload that the frame asked for, or was short of memory for it and does not tell which (`ENOMEM` of a packet socket). The
+    /// frame can be sent in software; the offload is given up with the third such frame in a row.
     OffloadRejected,
     /// The frame is longer than the channel takes (`EMSGSIZE`). Only this frame is affected.
     FrameTooLong,

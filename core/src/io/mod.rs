@@ -48,6 +48,7 @@
 //! - **E3** A backend that wraps another one forwards every method, also those that have a default: [`RxQueue::pause`], [`RxQueue::drops`],
 //!   [`RxBatch::calls`], [`TxQueue::set_rx_filter`].
 //! - **L1** [`Limits::offloads`] tells what was granted at the start. A capability may be lost later, never gained.
+//!   A lack of memory is no loss.
 
 mod error;
 mod filter;

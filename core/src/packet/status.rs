@@ -59,5 +59,6 @@ impl fmt::Display for Refusal {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TxProgress {
     pub(super) segments_sent: u32,
+    pub(super) in_software: bool,
     pub(super) without: Offloads,
 }

@@ -29,7 +29,9 @@ pub struct Packet<'p> {
     status: Cell<TxStatus>,
     /// Segments of a packet cut here that have left, while it is pending.
     segments_sent: Cell<u32>,
-    /// The offloads that the system refused to this packet, which is sent in software for it.
+    /// The system refused what the packet asks for.
+    in_software: Cell<bool>,
+    /// Of that, what it cannot do for any packet.
     without: Cell<Offloads>,
     pub(crate) queue: u16,
     pub(crate) len: u32,
@@ -51,6 +53,7 @@ impl<'p> Packet<'p> {
             is_framed: false,
             status: Cell::new(TxStatus::Pending),
             segments_sent: Cell::new(0),
+            in_software: Cell::new(false),
             without: Cell::new(Offloads::empty()),
             queue: 0,
             len: 0,
@@ -168,6 +171,7 @@ impl<'p> Packet<'p> {
     pub const fn reset(&mut self) {
         *self.status.get_mut() = TxStatus::Pending;
         *self.segments_sent.get_mut() = 0;
+        *self.in_software.get_mut() = false;
         *self.without.get_mut() = Offloads::empty();
     }
 
@@ -183,26 +187,33 @@ impl<'p> Packet<'p> {
     /// How far it has come, for a packet of the same bytes to go on from.
     #[cfg(feature = "smoltcp")]
     pub(crate) const fn progress(&self) -> TxProgress {
-        TxProgress { segments_sent: self.segments_sent.get(), without: self.without.get() }
+        TxProgress {
+            segments_sent: self.segments_sent.get(),
+            in_software: self.in_software.get(),
+            without: self.without.get(),
+        }
     }
 
     #[cfg(feature = "smoltcp")]
     pub(crate) fn with_progress(self, progress: TxProgress) -> Self {
         self.segments_sent.set(progress.segments_sent);
+        self.in_software.set(progress.in_software);
         self.without.set(progress.without);
         self
     }
 
-    pub(crate) fn do_without(&self, offloads: Offloads) {
-        self.without.set(offloads);
+    /// `lost`: what the system cannot do for any packet.
+    pub(crate) fn send_in_software(&self, lost: Offloads) {
+        self.in_software.set(true);
+        self.without.set(lost);
     }
 
     /// What was begun in segments is ended so.
     pub(crate) fn is_for_software(&self) -> bool {
-        !self.without.get().is_empty() || self.segments_sent() > 0
+        self.in_software.get() || self.segments_sent() > 0
     }
 
-    /// What it was sent without.
+    /// What the system turned out not to do, once it has left.
     pub(crate) const fn without(&self) -> Offloads {
         self.without.get()
     }

@@ -1,5 +1,7 @@
 //! What a packet asks of the system, and what is done when the system refuses.
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use crate::endpoint::GsoSupport;
 use crate::io::{ErrorKind, Offloads};
 use crate::offload::{ChecksumState, Gso, GsoType, Offload};
@@ -63,7 +65,41 @@ pub(super) fn lost(needs: Offloads) -> Offloads {
     }
 }
 
+/// Refusals that do not tell whether the system cannot do it, or lacks the memory to do it now (`ENOMEM` of a packet socket).
+///
+/// A frame that is refused so goes in software like any other; the capability is lost only with the third such frame in a row, so that
+/// a shortage that passes costs some frames a call, and not the offload for good.
+#[derive(Debug, Default)]
+pub(crate) struct Doubts {
+    /// What they asked for.
+    needs: AtomicU32,
+    in_a_row: AtomicU32,
+}
+
+impl Doubts {
+    /// True if that is proof enough.
+    #[cold]
+    pub(super) fn add(&self, needs: Offloads) -> bool {
+        let before = self.needs.swap(needs.bits(), Ordering::Relaxed);
+        if before != needs.bits() {
+            self.in_a_row.store(0, Ordering::Relaxed);
+        }
+        self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= PROOF
+    }
+
+    /// The system did what a frame asked for.
+    #[inline]
+    pub(super) fn clear(&self, needs: Offloads) {
+        if self.in_a_row.load(Ordering::Relaxed) > 0 && self.needs.load(Ordering::Relaxed) == needs.bits() {
+            self.in_a_row.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// True for refusals that may be owed to what the frame asked for (`EINVAL`, `EMSGSIZE`, and what the backend knows to be so).
 pub(super) const fn may_be_owed_to_offload(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::OffloadRejected | ErrorKind::FrameRejected | ErrorKind::FrameTooLong)
 }
+
+/// Frames in a row.
+const PROOF: u32 = 3;

@@ -9,6 +9,7 @@ mod offloaded;
 mod sender;
 mod write;
 
+pub(crate) use downgrade::Doubts;
 pub(crate) use header::HeaderMaker;
 pub use write::Written;
 pub(crate) use write::write_packets;

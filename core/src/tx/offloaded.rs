@@ -6,7 +6,7 @@ use heapless::Vec;
 
 use super::batch::{Account, Due, GivenUp, Sent};
 use super::coalesce::{Candidate, OpenRun, Run};
-use super::downgrade::{Request, lost, may_be_owed_to_offload};
+use super::downgrade::{Doubts, Request, lost, may_be_owed_to_offload};
 use super::gso::{self, Splitter, payload_slices};
 use crate::endpoint::{GsoSupport, Queue};
 use crate::io::{ErrorKind, Offloads, RawIo, TxFrame};
@@ -105,7 +105,11 @@ impl<'p, 'd> Offloaded<'p, 'd> {
     }
 
     /// Calls `send` with the frames.
-    pub(super) fn with_frames<R>(&mut self, send: impl FnOnce(&[TxFrame<'_>], &mut Progress<'_, 'p, 'd>) -> R) -> R {
+    pub(super) fn with_frames<R>(
+        &mut self,
+        doubts: &Doubts,
+        send: impl FnOnce(&[TxFrame<'_>], &mut Progress<'_, 'p, 'd>) -> R,
+    ) -> R {
         let mut slices = Vec::<&[u8], MAX_SLICES>::new();
         let mut ends = Vec::<usize, MAX_FRAMES>::new();
         for unit in &self.units {
@@ -128,7 +132,7 @@ impl<'p, 'd> Offloaded<'p, 'd> {
             });
             start = *end;
         }
-        send(&frames, &mut Progress { units: &self.units, lost: &mut self.lost })
+        send(&frames, &mut Progress { units: &self.units, doubts, lost: &mut self.lost })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -275,6 +279,7 @@ impl<'p, 'd> Unit<'p, 'd> {
 /// How far a batch has got.
 pub(super) struct Progress<'b, 'p, 'd> {
     units: &'b [Unit<'p, 'd>],
+    doubts: &'b Doubts,
     lost: &'b mut Offloads,
 }
 
@@ -287,6 +292,7 @@ impl Account for Progress<'_, '_, '_> {
             sent.bytes += unit.len();
             if unit.is_last {
                 *self.lost |= unit.packet.without();
+                self.doubts.clear(unit.needs);
                 let packets = unit.mark(TxStatus::Sent);
                 sent.packets += packets;
                 sent.merged += packets - 1;
@@ -309,7 +315,9 @@ impl Account for Progress<'_, '_, '_> {
         let Some(unit) = self.units.first() else { return false };
         let falls_back = !unit.needs.is_empty() && may_be_owed_to_offload(kind);
         if falls_back {
-            unit.packets().for_each(|packet| packet.do_without(lost(unit.needs)));
+            let is_proof = kind != ErrorKind::OffloadRejected || self.doubts.add(unit.needs);
+            let lost = if is_proof { lost(unit.needs) } else { Offloads::empty() };
+            unit.packets().for_each(|packet| packet.send_in_software(lost));
         }
         falls_back
     }

@@ -158,7 +158,7 @@ fn write_offloaded<IO: RawIo>(
         if batch.is_empty() {
             return;
         }
-        let sent = batch.with_frames(|frames, progress| sender.send(queue, frames, progress));
+        let sent = batch.with_frames(&queue.doubts, |frames, progress| sender.send(queue, frames, progress));
         written.offloads_lost |= queue.lose(batch.lost);
         if written.add(sent).is_break() {
             return;

@@ -149,7 +149,9 @@ fn refused_super_frame_is_taken_apart_and_so_are_later_ones() {
             let script = Script::sending(before.into_iter().chain([Err(kind)])).with_vnet(10, Offloads::all());
             // Three runs; those in front of the one that is refused leave as they are.
             let made: Vec<_> = (0..3).flat_map(|at| Stream { port: at, ..Stream::tcp(V4) }.burst(4, 100)).collect();
-            assert_eq!(send(&script, coalescing(), &made), Offloads::TSO4);
+            // One that may be a lack of memory is no proof.
+            let lost = if kind == ErrorKind::OffloadRejected { Offloads::empty() } else { Offloads::TSO4 };
+            assert_eq!(send(&script, coalescing(), &made), lost, "{kind}");
             assert_arrived(&script, &made);
             let single = lens(&script).iter().filter(|len| **len == 100).count();
             assert!(single >= 4, "{kind} at {position}: {:?}", lens(&script));

@@ -9,8 +9,8 @@ use crate::super_frame::SuperFrame;
 
 const COUNT: usize = 5;
 
-const KINDS: [(ErrorKind, Refuses); 3] = [
-    (ErrorKind::OffloadRejected, |frame| gso_type(frame).then_some(ErrorKind::OffloadRejected)),
+/// Those that are proof.
+const KINDS: [(ErrorKind, Refuses); 2] = [
     (ErrorKind::FrameRejected, |frame| gso_type(frame).then_some(ErrorKind::FrameRejected)),
     (ErrorKind::FrameTooLong, |frame| gso_type(frame).then_some(ErrorKind::FrameTooLong)),
 ];
@@ -104,6 +104,50 @@ fn what_is_lost_is_what_the_frame_needed_of_what_there_was() {
         assert_eq!(endpoint.queues()[0].offloads(), granted - lost);
         assert_eq!(script.sent(), frame.segments(10));
     }
+}
+
+/// What the channel answers to frames, each one of three segments; which of them leave whole, and what is lost in the end.
+#[test]
+fn lack_of_memory_is_no_proof_until_the_third_in_a_row() {
+    const NO: Result<usize, ErrorKind> = Err(ErrorKind::OffloadRejected);
+    for (answers, whole, lost) in [
+        (&[NO, Ok(9), Ok(9)][..], [false, true, true, true, true], Offloads::empty()),
+        (&[NO, Ok(9), NO, Ok(9), Ok(9)], [false, false, true, true, true], Offloads::empty()),
+        (&[NO, Ok(9), NO, Ok(9), Ok(1), NO, Ok(9), NO], [false, false, true, false, false], Offloads::empty()),
+        (&[NO, Ok(9), NO, Ok(9), NO], [false; 5], Offloads::TSO4),
+    ] {
+        let script = Script::sending(answers.iter().copied()).with_vnet(10, Offloads::all());
+        let endpoint = attached([&script], host());
+        let (mut said, mut expected) = (Vec::new(), Vec::new());
+        for (mark, whole) in whole.into_iter().enumerate() {
+            let frame = SuperFrame::tcp(mark as u16, 3000, 1000);
+            let sent = script.sent().len();
+            let written = endpoint.write_packets(&mut [frame.packet(&[&frame.bytes])]).unwrap();
+            assert_eq!(
+                (written.sent, script.sent().len() - sent),
+                (1, if whole { 1 } else { 3 }),
+                "{answers:?}, {mark}"
+            );
+            said.push(written.offloads_lost);
+            expected.push(if mark == 2 { lost } else { Offloads::empty() });
+        }
+        assert_eq!((said, endpoint.queues()[0].offloads()), (expected, Offloads::all() - lost), "{answers:?}");
+    }
+}
+
+/// Frames of other kinds leave whole in between.
+#[test]
+fn each_offload_is_doubted_by_itself() {
+    let refuses: Refuses = |frame| gso_type(frame).then_some(ErrorKind::OffloadRejected);
+    let script = granting(Offloads::all()).refusing(refuses);
+    let endpoint = attached([&script], host());
+    let (cut, summed) = (SuperFrame::tcp(1, 3000, 1000), SuperFrame::tcp(2, 1000, 0).with_checksum_only());
+    let lost = [0; 4].map(|_| {
+        let parts = [cut.parts(&[]), summed.parts(&[])];
+        let mut packets = [cut.packet(&parts[0]), summed.packet(&parts[1])];
+        endpoint.write_packets(&mut packets).unwrap().offloads_lost
+    });
+    assert_eq!(lost, [Offloads::empty(), Offloads::empty(), Offloads::TSO4, Offloads::empty()]);
 }
 
 /// It was the frame's fault, not that of what it asked for.

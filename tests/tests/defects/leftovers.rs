@@ -1,9 +1,10 @@
 //! Nothing is left behind, and no more memory is taken than the frames need.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
-use fdlink_core::{ConfigError, LinkEndpoint as _, Options};
-use fdlink_linux::{DispatchMode, FdOptions, SetupError, endpoint};
+use fdlink_core::{ConfigError, LinkEndpoint as _, Options, Snapshot};
+use fdlink_linux::{DispatchMode, FdOptions, Runner, SetupError, endpoint, restore};
 use fdlink_tests::support::{
     Census, Collector, MODES, Trials, attach, attach_in, drain, in_mode, marked, memory, plain, seqpacket, to_own,
 };
@@ -11,6 +12,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.anywhere(defect_10_no_descriptor_or_thread_is_left_after_use);
+    trials.anywhere(defect_10_no_descriptor_or_thread_is_left_after_save_and_restore);
     trials.anywhere(defect_40_no_descriptor_or_thread_is_left_after_failed_construction);
     trials.anywhere(defect_40_borrowed_descriptors_are_as_they_were_after_failed_construction);
     trials.anywhere(defect_40_borrowed_descriptors_are_as_they_were_after_use);
@@ -26,6 +28,25 @@ fn defect_10_no_descriptor_or_thread_is_left_after_use() {
             let runner = attach(mode, fd, plain(), &collector);
             peer.send(&to_own(b"one"));
             assert_eq!(collector.wait_for(1), [b"one"]);
+            runner.stop().unwrap();
+        }
+    }
+    before.assert_is_back();
+}
+
+/// The origin keeps the processors of the saved endpoint (gv#14756).
+fn defect_10_no_descriptor_or_thread_is_left_after_save_and_restore() {
+    let before = Census::now();
+    for mode in MODES {
+        let mut snapshot: Snapshot = attach_in(mode, seqpacket().0, plain()).snapshot().unwrap();
+        for _ in 0..50 {
+            let (fd, peer) = seqpacket();
+            let endpoint = Arc::new(restore([fd], &snapshot, &in_mode(mode)).unwrap());
+            let collector = Collector::new();
+            let runner = Runner::resume(Arc::clone(&endpoint), |_, _| collector.clone()).unwrap();
+            peer.send(&to_own(b"one"));
+            assert_eq!(collector.wait_for(1), [b"one"]);
+            snapshot = endpoint.snapshot().unwrap();
             runner.stop().unwrap();
         }
     }
