@@ -1,4 +1,5 @@
 //! smoltcp over fdlink against sockets of the kernel: super-frames both ways, by smoltcp's own segmentation and by merging.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::ExitCode;
 
