@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 /// What the bench program takes.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Only the gates (G1) and scenarios whose name starts so: seqpacket, ring, tap, veth, offload, wake, fanout, memory, receive; without it
+    /// Only the gates (G1) and scenarios whose name starts so: seqpacket, ring, tap, veth, offload, wake, fanout, memory, receive, tcp; without it
     /// all of these. Some have to be asked for: latency, growth.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     only: Vec<String>,

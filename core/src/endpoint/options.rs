@@ -72,7 +72,8 @@ pub struct Options {
     /// - behind one with PSH or FIN, or shorter than the first,
     /// - at 65,535 bytes, or 64 packets.
     ///
-    /// A wrong checksum is never made right: such a packet leaves as it is. IPv4 packets that are all DF and all of one identification get
+    /// A wrong checksum is never made right: one that is complete is verified on the way, which takes a pass over the payload, and a packet
+    /// whose is wrong leaves as it is. Packets with partial checksums pay nothing for that. IPv4 packets that are all DF and all of one identification get
     /// identifications that count up, which mean nothing to them (RFC 6864, section 4).
     pub tx_coalesce: bool,
     /// Announce [`Capabilities::TX_CHECKSUM_OFFLOAD`] (`TXChecksumOffload`): a stack may leave transport checksums partial, and says so with each packet

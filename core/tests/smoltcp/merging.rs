@@ -67,7 +67,7 @@ fn datagrams_that_do_not_go_on_follow_in_order() {
         // One that waited behind a frame which was held back leaves alone.
         let counts: Vec<_> = frames.iter().map(Vec::len).collect();
         assert!(
-            [[4, 2, 2, 2], [4, 2, 1, 3]].contains(&*counts.first_chunk().unwrap()) && counts.len() == 4,
+            [[4, 2, 2, 2], [4, 2, 1, 3]].contains(counts.first_chunk().unwrap()) && counts.len() == 4,
             "{counts:?}"
         );
         let all: Vec<_> = frames.drain(..).flatten().collect();

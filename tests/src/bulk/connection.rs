@@ -104,6 +104,7 @@ impl<'d, D: Rounds> Connection<'d, D> {
         while !is_done {
             device.round(interface, sockets, |sockets| {
                 is_done = application(stream, sockets.get_mut::<Socket<'_>>(*handle));
+                is_done
             });
             assert!(
                 Instant::now() < *deadline,

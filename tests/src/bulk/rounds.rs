@@ -1,4 +1,5 @@
 use std::os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd};
+use std::time::Duration;
 
 use fdlink_core::Queue;
 use fdlink_core::io::RawIo;
@@ -9,12 +10,12 @@ use smoltcp::time::Instant;
 
 /// A device, and how a stack over it is driven.
 pub trait Rounds: phy::Device {
-    /// Lets frames in, calls `application`, lets frames out, and waits if there is nothing to do.
+    /// Lets frames in, calls `application`, lets frames out, and waits if there is nothing to do and `application` does not say that it is done.
     fn round(
         &mut self,
         interface: &mut Interface,
         sockets: &mut SocketSet<'static>,
-        application: impl FnMut(&mut SocketSet<'static>),
+        application: impl FnMut(&mut SocketSet<'static>) -> bool,
     );
 }
 
@@ -24,11 +25,14 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Rounds for Device<'_, IO,
         &mut self,
         interface: &mut Interface,
         sockets: &mut SocketSet<'static>,
-        mut application: impl FnMut(&mut SocketSet<'static>),
+        mut application: impl FnMut(&mut SocketSet<'static>) -> bool,
     ) {
-        match self.turn(Instant::now(), interface, sockets, |_, sockets| application(sockets)) {
-            Turn::Again | Turn::Ended => {}
-            Turn::Dry(timeout) => _ = self.wait(timeout),
+        let mut is_done = false;
+        let turn = self.turn(Instant::now(), interface, sockets, |_, sockets| is_done = application(sockets));
+        if let Turn::Dry(timeout) = turn
+            && !is_done
+        {
+            self.wait(Some(timeout.map_or(LONGEST_WAIT, |timeout| timeout.min(LONGEST_WAIT))));
         }
     }
 }
@@ -59,7 +63,7 @@ impl Own {
         &mut self,
         interface: &mut Interface,
         sockets: &mut SocketSet<'static>,
-        mut application: impl FnMut(&mut SocketSet<'static>),
+        application: &mut dyn FnMut(&mut SocketSet<'static>),
     ) -> bool {
         let (now, device) = (Instant::now(), &mut self.device);
         let frames = (0..INGRESS_BUDGET)
@@ -76,18 +80,21 @@ impl Rounds for Own {
         &mut self,
         interface: &mut Interface,
         sockets: &mut SocketSet<'static>,
-        mut application: impl FnMut(&mut SocketSet<'static>),
+        mut application: impl FnMut(&mut SocketSet<'static>) -> bool,
     ) {
+        let mut is_done = false;
+        let mut application = |sockets: &mut SocketSet<'static>| is_done = application(sockets);
         let is_dry = if self.is_tuned {
-            self.turn(interface, sockets, application)
+            self.turn(interface, sockets, &mut application)
         } else {
             interface.poll(Instant::now(), &mut self.device, sockets);
             application(sockets);
             true
         };
-        if is_dry {
-            let timeout = interface.poll_delay(Instant::now(), sockets);
-            phy::wait(self.device.as_raw_fd(), timeout).expect("select");
+        if is_dry && !is_done {
+            let longest = LONGEST_WAIT.into();
+            let timeout = interface.poll_delay(Instant::now(), sockets).map_or(longest, |timeout| timeout.min(longest));
+            phy::wait(self.device.as_raw_fd(), Some(timeout)).expect("select");
         }
     }
 }
@@ -109,5 +116,7 @@ impl phy::Device for Own {
     }
 }
 
+/// So that who waits for nothing notices.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// An MTU of 1500 behind an Ethernet header.
 const FRAME_LEN: usize = 1514;

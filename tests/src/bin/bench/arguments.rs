@@ -9,7 +9,7 @@ pub(crate) const USAGE: &str = "\
 usage: bench [--only NAME,...] [--rounds N] [--seconds-per-run S] [--json FILE] [--plot DIR] [--check]
 
   --only NAME,...       only the gates (G1) and scenarios whose name starts so: seqpacket, ring, tap, veth, offload, wake, fanout, memory,
-                        receive; without it all of these. Some have to be asked for: latency, growth
+                        receive, tcp; without it all of these. Some have to be asked for: latency, growth
   --rounds N            rounds of each scenario (default 9)
   --seconds-per-run S   how long each program runs in each round (default 0.2)
   --json FILE           write the figures there, too

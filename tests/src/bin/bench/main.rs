@@ -33,6 +33,7 @@ mod seqpacket;
 mod spread;
 mod steering;
 mod tap;
+mod tcp;
 mod veth;
 mod wake;
 mod workplace;

@@ -16,7 +16,7 @@ use crate::spread::Spread;
 use crate::tap::Layout;
 use crate::wake::Mode;
 use crate::workplace::Needs;
-use crate::{fanout, growth, handed, latency, memory, offload, peers, ring, seqpacket, tap, veth, wake};
+use crate::{fanout, growth, handed, latency, memory, offload, peers, ring, seqpacket, tap, tcp, veth, wake};
 
 /// One job, measured, and the gate that it belongs to.
 pub(crate) struct Scenario {
@@ -174,7 +174,7 @@ fn all() -> Vec<Scenario> {
     let gates = sockets.chain(offloads).chain(wake).chain(RINGS.map(spread)).chain(modes.map(memory_of));
     let beside =
         peers::Interface::ALL.into_iter().flat_map(|interface| SIZES.map(|size| receive_beside(interface, size)));
-    gates.chain(beside).chain(latencies()).chain(Axis::ALL.map(grow)).collect()
+    gates.chain(tcp::scenarios()).chain(beside).chain(latencies()).chain(Axis::ALL.map(grow)).collect()
 }
 
 fn receive(mode: DispatchMode, size: usize) -> Scenario {

@@ -1,0 +1,137 @@
+//! G8: bulk TCP between a socket of the kernel and smoltcp, over fdlink and over smoltcp's own device, each on a TAP interface.
+//!
+//! The figure is how many times the CPU time of smoltcp's own device in the loop of its examples fdlink's device in its turns takes, for
+//! each byte. The same device in fdlink's kind of loop is told, too. What is timed is the thread of the stack, which is user and system time:
+//! much of what the kernel does for its own end runs in that thread's calls. Kernel end on cubic, 256 KiB for each read and write, on the
+//! other core.
+
+use std::error::Error;
+use std::time::Duration;
+
+use fdlink_core::io::Offloads;
+use fdlink_core::smoltcp::Device;
+use fdlink_core::{GsoSupport, LinkEndpoint as _, Options, Queue};
+use fdlink_linux::{FdIo, FdOptions, endpoint};
+use fdlink_tests::bulk::{Connection, Direction, Family, Kernel, Net, Own, Rounds, Transfer};
+
+use crate::arguments::Arguments;
+use crate::contest;
+use crate::machine;
+use crate::program::{Cost, Program, StepResult};
+use crate::progress::Progress;
+use crate::scenario::{Limit, Outcome, Scenario, Unit};
+use crate::sending::options;
+use crate::workplace::Needs;
+
+/// One transfer after the other of a kind.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    direction: Direction,
+    family: Family,
+    /// Of the smoltcp socket, each way.
+    buffer_kib: usize,
+}
+
+pub(crate) fn scenarios() -> impl Iterator<Item = Scenario> {
+    let directions = [Direction::Download, Direction::Upload].into_iter();
+    let families = directions.flat_map(|direction| [Family::V4, Family::V6].map(|family| (direction, family)));
+    let cells = families
+        .flat_map(|(direction, family)| [64, 256, 1024].map(|buffer_kib| Cell { direction, family, buffer_kib }));
+    cells.map(|cell| Scenario {
+        gate: "G8",
+        name: cell.name(),
+        limit: Some(Limit::AtLeast(cell.least())),
+        needs: Needs::Tun,
+        measure: Box::new(move |arguments, progress| measure(cell, arguments, progress)),
+    })
+}
+
+impl Cell {
+    fn name(self) -> String {
+        let direction = if self.direction == Direction::Download { "down" } else { "up" };
+        let family = if self.family == Family::V4 { "4" } else { "6" };
+        format!("tcp{family}-{direction}-{}k", self.buffer_kib)
+    }
+
+    /// Uploads by IPv4 are cut by smoltcp's own segmentation, those by IPv6 are merged.
+    const fn least(self) -> f64 {
+        match (self.direction, self.family, self.buffer_kib) {
+            (Direction::Download, _, 64) => 4.0,
+            (Direction::Download, ..) => 5.0,
+            (Direction::Upload, Family::V4, 64) => 5.0,
+            (Direction::Upload, Family::V4, _) => 10.0,
+            (Direction::Upload, Family::V6, 64) => 3.0,
+            (Direction::Upload, Family::V6, _) => 7.0,
+        }
+    }
+
+    const fn transfer(self, len: u64) -> Transfer {
+        let Self { direction, family, buffer_kib } = self;
+        Transfer { direction, family, buffer: buffer_kib << 10, len, is_hashed: false }
+    }
+}
+
+fn measure(cell: Cell, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
+    let net = Net::new(true);
+    let far = kernel(&net, cell)?;
+    let gso = GsoSupport::Host;
+    let fd_options = FdOptions { offloads: TCP, ..FdOptions::default() };
+    let endpoint = endpoint([net.tap], Options { gso, tx_checksum_offload: true, ..options() }, &fd_options)?;
+    endpoint.attach()?;
+    let device = Device::<FdIo, Vec<Queue<FdIo>>, SUPER_FRAME>::with_frame_len(&endpoint, 0)?;
+    let fdlink = Program::new("fdlink, turns").copy(transferring(device, far, cell.transfer(MANY), true));
+    let standings = contest::run(
+        &mut [
+            own("smoltcp's device and loop", cell, false)?.turn(TURN),
+            fdlink.turn(TURN),
+            own("smoltcp's device, turns", cell, true)?.turn(TURN),
+        ],
+        arguments,
+        progress,
+    )?;
+    let mut outcome = Outcome::from(standings);
+    outcome.rows.iter_mut().for_each(|row| row.unit = Unit::NanosecondsPerKibibyte);
+    Ok(outcome)
+}
+
+fn own(name: &'static str, cell: Cell, is_tuned: bool) -> Result<Program<'static>, Box<dyn Error>> {
+    let net = Net::new(false);
+    let far = kernel(&net, cell)?;
+    let device = Own::new(net.tap, is_tuned);
+    Ok(Program::new(name).copy(transferring(device, far, cell.transfer(FEW), is_tuned)))
+}
+
+fn kernel(net: &Net, cell: Cell) -> Result<Kernel, Box<dyn Error>> {
+    // Without a second core both ends share one.
+    Ok(Kernel::new(net.listener(cell.family), || _ = machine::pin_apart())?)
+}
+
+/// A step: a connection, of which only the transfer is timed.
+fn transferring<D: Rounds>(
+    mut device: D,
+    kernel: Kernel,
+    transfer: Transfer,
+    is_tuned: bool,
+) -> impl FnMut() -> StepResult {
+    let mut ports = (FIRST_PORT..u16::MAX).cycle();
+    move || {
+        kernel.expect(transfer);
+        let mut connection = Connection::open(&mut device, transfer, ports.next().unwrap_or(FIRST_PORT), is_tuned);
+        let cost = Cost::of(|| Ok(((connection.run().position >> 10) as usize, 0)));
+        connection.close();
+        match kernel.result()?.len {
+            len if len == transfer.len => cost,
+            len => Err(format!("the kernel's end had {len} bytes of {}", transfer.len).into()),
+        }
+    }
+}
+
+const TCP: Offloads = Offloads::CSUM.union(Offloads::TSO4).union(Offloads::TSO6);
+/// Bytes of a transfer in single frames, and in super-frames: some tens of milliseconds.
+const FEW: u64 = 16 << 20;
+const MANY: u64 = 64 << 20;
+const FIRST_PORT: u16 = 32_768;
+/// One step.
+const TURN: Duration = Duration::ZERO;
+/// The longest IP packet behind an Ethernet header.
+const SUPER_FRAME: usize = 14 + 65_535;
