@@ -4,6 +4,7 @@
 
 pub mod bulk;
 pub mod conformance;
+pub mod fuzz;
 pub mod lab;
 pub mod random;
 pub mod sim;

@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 /// How much.
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArgs {
-    /// Cases of each property test, and of the fuzz program instead of a time.
+    /// Cases of each property test, and of each target of the fuzz program instead of a time.
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     cases: Option<u64>,
 
@@ -21,6 +21,14 @@ pub(crate) struct FuzzArgs {
     /// The seed of its first case; another one each time if none is given.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    /// Only these targets of the fuzz program.
+    #[arg(long, value_name = "TARGET,…")]
+    only: Option<String>,
+
+    /// Add cases of a new kind, and smaller ones of those there are, to `tests/corpus`.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// The first failure is the error; the seed of the case was printed.
@@ -53,6 +61,12 @@ fn random_lives(args: &FuzzArgs) -> Result<()> {
     };
     if let Some(seed) = args.seed {
         command.arg("--seed").arg(seed.to_string());
+    }
+    if let Some(targets) = &args.only {
+        command.arg("--only").arg(targets);
+    }
+    if args.keep {
+        command.args(["--keep", "true"]);
     }
     run_command(&mut command)
 }

@@ -53,6 +53,11 @@ impl<'b> RxPacket<'b> {
         self.frame.split_at(self.header_len).0
     }
 
+    #[inline]
+    pub(crate) const fn link_header_len(&self) -> usize {
+        self.header_len
+    }
+
     /// The packet from its network header on; without its [`tail`](RxPacket::tail), if it has one.
     #[must_use]
     #[inline]

@@ -1,8 +1,8 @@
 //! Receive-side segmentation: a super-frame becomes packets that fit the MTU, within its own memory.
 
 use crate::offload::{ChecksumState, Offload};
-use crate::wire::checksum;
-use crate::wire::segment::{HeaderBuf, Template, Unsplittable, field_end, normalised};
+use crate::wire::segment::{HeaderBuf, Template, Unsplittable, field_end};
+use crate::wire::{Checksum, checksum};
 
 /// A received super-frame, handed out packet by packet without copying payload.
 ///
@@ -37,11 +37,7 @@ impl<'f> Split<'f> {
     /// It cannot be done, see [`Unsplittable`]. The frame is as it was.
     pub fn new(frame: &'f mut [u8], network: usize, offload: Offload) -> Result<Self, Unsplittable> {
         let prefix = HeaderBuf::gather(core::iter::once(&*frame));
-        let offload = normalised(offload, &prefix, frame.len(), network)?;
-        let template = match offload.gso {
-            Some(gso) => Some(Template::new(prefix, frame.len(), network, offload.checksum, gso)?),
-            None => None,
-        };
+        let template = Template::new(&prefix, frame.len(), network, offload)?;
         if field_end(network, offload.checksum).is_some_and(|end| end > frame.len()) {
             return Err(Unsplittable::Checksum);
         }
@@ -94,10 +90,13 @@ fn cut<'f>(frame: &'f mut [u8], template: &Template, index: usize, leave_partial
     let headers_len = template.headers_len();
     let segment = frame.get_mut(payload.start..payload.end + headers_len)?;
     let (place, payload) = segment.split_at_mut_checked(headers_len)?;
+    template.copy_to(place)?;
     if leave_partial && template.is_partial() {
         template.partial(index, place)?;
     } else {
-        template.complete(index, core::iter::once(&*payload), place)?;
+        let mut sum = Checksum::new();
+        sum.add_bytes(payload);
+        template.complete(index, sum, place)?;
     }
     Some(segment)
 }

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::offload::{ChecksumState, Offload};
 use crate::wire::checksum::never_zero;
-use crate::wire::segment::{HeaderBuf, Template, Unsplittable, field_end, normalised};
+use crate::wire::segment::{HeaderBuf, Template, Unsplittable, field_end};
 use crate::wire::{Checksum, Layers};
 
 /// Cuts a super-frame into segments, or completes the checksum of a packet, without copying payload and without touching the caller's
@@ -48,6 +48,17 @@ pub struct Segment {
     pub payload: Range<usize>,
 }
 
+impl Work {
+    /// How many bytes of the frame are copied for it.
+    #[inline]
+    fn headers_len(&self) -> usize {
+        match self {
+            Self::Cut(template) => template.headers_len(),
+            Self::Whole(headers, _) => headers.len(),
+        }
+    }
+}
+
 impl<'p> Splitter<'p> {
     /// Prepares to do what `offload` says is left to do to a frame: `header`, then `parts`. Its first `network` bytes are link header, from
     /// whose end `offload` counts; they may be in either.
@@ -59,15 +70,11 @@ impl<'p> Splitter<'p> {
         let prefix = gather(header, parts);
         let len = parts.iter().fold(0, |sum: usize, part| sum.saturating_add(part.len()));
         let frame_len = header.len().saturating_add(len);
-        let (work, headers_len) = match normalised(offload, &prefix, frame_len, network)? {
-            Offload { gso: Some(gso), checksum } => {
-                let template = Template::new(prefix, frame_len, network, checksum, gso)?;
-                let headers_len = template.headers_len();
-                (Work::Cut(template), headers_len)
-            }
-            Offload { gso: None, checksum } => whole(prefix, header.len(), frame_len, network, checksum)?,
+        let work = match Template::new(&prefix, frame_len, network, offload)? {
+            Some(template) => Work::Cut(template),
+            None => whole(prefix, header.len(), frame_len, network, offload.checksum)?,
         };
-        let payload = headers_len.checked_sub(header.len()).ok_or(Unsplittable::Headers)?;
+        let payload = work.headers_len().checked_sub(header.len()).ok_or(Unsplittable::Headers)?;
         Ok(Self { parts, payload, len, work })
     }
 
@@ -93,11 +100,15 @@ impl<'p> Splitter<'p> {
     #[inline]
     pub fn write_segment(&self, index: usize, headers: &mut HeaderBuf) -> Option<Range<usize>> {
         let payload = self.payload(index)?;
-        let slices = payload_slices(self.parts, payload.clone());
         match &self.work {
-            Work::Cut(template) => template.complete(index, slices, headers.set_len(template.headers_len()))?,
+            Work::Cut(template) => {
+                let sum = self.sum(&payload)?;
+                template.complete(index, sum, template.start(headers))?;
+            }
             Work::Whole(given, None) => *headers = *given,
-            Work::Whole(given, Some((start, field))) => *headers = complete(*given, *start, *field, slices),
+            Work::Whole(given, Some((start, field))) => {
+                *headers = complete(*given, *start, *field, payload_slices(self.parts, payload.clone()));
+            }
         }
         Some(payload)
     }
@@ -109,12 +120,23 @@ impl<'p> Splitter<'p> {
         let payload = self.payload(index)?;
         match &self.work {
             Work::Cut(template) if template.is_partial() => {
-                template.partial(index, headers.set_len(template.headers_len()))?;
+                template.partial(index, template.start(headers))?;
             }
             Work::Cut(_) => return self.write_segment(index, headers),
             Work::Whole(given, _) => *headers = *given,
         }
         Some(payload)
+    }
+
+    /// The sum of these bytes of the parts.
+    #[inline]
+    fn sum(&self, payload: &Range<usize>) -> Option<Checksum> {
+        let mut sum = Checksum::new();
+        match self.parts {
+            [only] => sum.add_bytes(only.get(payload.clone())?),
+            parts => payload_slices(parts, payload.clone()).for_each(|slice| sum.add_bytes(slice)),
+        }
+        Some(sum)
     }
 
     #[inline]
@@ -158,14 +180,14 @@ fn gather(header: &[u8], parts: &[&[u8]]) -> HeaderBuf {
     HeaderBuf::gather(core::iter::once(header).chain(parts.iter().copied()))
 }
 
-/// The work on a frame that is not cut, and how many of its bytes are copied for it.
+/// The work on a frame that is not cut.
 fn whole(
     mut prefix: HeaderBuf,
     header_len: usize,
     frame_len: usize,
     network: usize,
     checksum: ChecksumState,
-) -> Result<(Work, usize), Unsplittable> {
+) -> Result<Work, Unsplittable> {
     let place = match checksum {
         ChecksumState::Partial { start, .. } => Some(network.saturating_add(start.into())),
         _ => None,
@@ -179,7 +201,7 @@ fn whole(
     }
     prefix.truncate(headers_len);
     let place = place.zip(field_end(network, checksum)).map(|(start, end)| (start, end - 2));
-    Ok((Work::Whole(prefix, place), headers_len))
+    Ok(Work::Whole(prefix, place))
 }
 
 /// The same bytes with the checksum over them, from `start` on, and over `payload`.

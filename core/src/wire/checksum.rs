@@ -35,22 +35,22 @@ impl Checksum {
     /// Adds the bytes that follow those added so far.
     #[inline]
     pub fn add_bytes(&mut self, bytes: &[u8]) {
-        let sum = fold(sum_of_words(bytes));
-        self.words += u64::from(if self.is_odd { sum.swap_bytes() } else { sum });
+        let sum = sum_of_words(bytes);
+        self.add(if self.is_odd { fold(sum).swap_bytes().into() } else { sum });
         self.is_odd ^= !bytes.len().is_multiple_of(2);
     }
 
     /// Adds a word that stands apart from the bytes, as in a pseudo-header: where it is added does not matter.
     #[inline]
     pub const fn add_word(&mut self, word: u16) {
-        self.words += word.to_be() as u64;
+        self.add(word.to_be() as u64);
     }
 
     /// Adds the pseudo-header of a packet: addresses, protocol, length of the transport header with its payload (RFC 9293 section 3.1,
     /// RFC 768, RFC 8200 section 8.1). The destination is that of the IP header, also where a routing header names another.
     #[inline]
     pub fn add_pseudo_header(&mut self, packet: &[u8], layers: &Layers, transport_len: u32) {
-        self.words += sum_of_words(packet.get(layers.addresses()).unwrap_or_default());
+        self.add(sum_of_words(packet.get(layers.addresses()).unwrap_or_default()));
         self.add_word(layers.protocol.number().into());
         self.add_length(transport_len);
     }
@@ -58,8 +58,20 @@ impl Checksum {
     /// Adds a length as a pseudo-header has it, in 32 bits.
     #[inline]
     pub const fn add_length(&mut self, len: u32) {
-        self.add_word((len >> 16) as u16);
-        self.add_word(len as u16);
+        self.add(len.to_be() as u64);
+    }
+
+    /// Adds the sum of bytes that stand apart, an even number of them, as [`add_word`](Checksum::add_word) adds a word.
+    #[inline]
+    pub(crate) const fn add_sum(&mut self, sum: Self) {
+        self.add(sum.words);
+    }
+
+    /// Adds words as the machine reads them, with the carry at the low end.
+    #[inline]
+    const fn add(&mut self, words: u64) {
+        let (sum, carry) = self.words.overflowing_add(words);
+        self.words = sum + carry as u64;
     }
 
     /// The sum.
@@ -166,14 +178,14 @@ pub(crate) const fn sum_of<const N: usize>(words: [u16; N]) -> u16 {
         sum += *word as u32;
         rest = others;
     }
-    let sum = (sum >> 16) + (sum & 0xffff);
-    ((sum >> 16) + (sum & 0xffff)) as u16
+    fold_half(sum)
 }
 
 /// The sum of the words of `bytes`, as the machine reads them; a last byte without a second counts as if that were 0.
 ///
-/// A plain loop over halves that do not carry: compilers make vector code of it. 64 bits hold the sum of 16 GiB.
-#[inline]
+/// A plain loop over halves that do not carry: compilers make vector code of it. 64 bits hold the sum of 16 GiB. One copy of that for all, since
+/// it is long.
+#[inline(never)]
 fn sum_of_words(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let sum = words.iter().map(|word| halves(u64::from_ne_bytes(*word))).sum::<u64>();
@@ -185,10 +197,14 @@ fn sum_of_words(bytes: &[u8]) -> u64 {
 /// The same number in 16 bits: carries are added at the low end.
 #[inline]
 const fn fold(sum: u64) -> u16 {
-    let sum = halves(halves(sum));
-    let sum = (sum >> 16) + (sum & 0xffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    ((sum >> 16) + (sum & 0xffff)) as u16
+    let (sum, carry) = ((sum >> 32) as u32).overflowing_add(sum as u32);
+    fold_half(sum + carry as u32)
+}
+
+#[inline]
+const fn fold_half(sum: u32) -> u16 {
+    let (sum, carry) = ((sum >> 16) as u16).overflowing_add(sum as u16);
+    sum + carry as u16
 }
 
 /// The same number in 33 bits.

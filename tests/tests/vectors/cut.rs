@@ -3,42 +3,48 @@
 use fdlink_core::Offload;
 use fdlink_core::rx::Split;
 use fdlink_core::tx::gso::{Splitter, payload_slices};
-use fdlink_core::wire::Unsplittable;
+use fdlink_core::wire::{Unsplittable, VnetError};
 
-use super::case::{Case, cases};
+use fdlink_tests::vectors::{Case, cases};
 
 pub(crate) fn tcp_over_ipv4_is_cut_as_by_linux() {
-    assert_as_by_linux(include_bytes!("../../vectors/gso_tcp4.json.gz"), 121);
+    assert_as_by_linux("gso_tcp4", 121);
 }
 
 pub(crate) fn tcp_over_ipv6_is_cut_as_by_linux() {
-    assert_as_by_linux(include_bytes!("../../vectors/gso_tcp6.json.gz"), 112);
+    assert_as_by_linux("gso_tcp6", 112);
 }
 
 pub(crate) fn udp_is_cut_as_by_linux() {
-    assert_as_by_linux(include_bytes!("../../vectors/gso_udp.json.gz"), 93);
+    assert_as_by_linux("gso_udp", 93);
 }
 
 pub(crate) fn checksums_are_completed_as_by_linux() {
-    assert_as_by_linux(include_bytes!("../../vectors/csum.json.gz"), 153);
+    assert_as_by_linux("csum", 153);
 }
 
-fn assert_as_by_linux(packed: &[u8], count: usize) {
-    let cases = cases(packed);
+fn assert_as_by_linux(file: &str, count: usize) {
+    let cases = cases(file);
     assert_eq!(cases.len(), count);
     for case in cases {
-        let offload = case.vnet.unwrap().offload(&case.frame, case.network);
+        let offload = offload(&case);
         assert_cut_as_expected(&case, offload.unwrap_or_else(|error| panic!("{}: {error}", case.name)));
     }
 }
 
+/// What is left to do to a case's frame by its virtio-net header.
+pub(crate) fn offload(case: &Case) -> Result<Offload, VnetError> {
+    let frame = case.frame();
+    frame.vnet.unwrap().offload(&frame.bytes, case.link_len)
+}
+
 pub(crate) fn assert_cut_as_expected(case: &Case, offload: Offload) {
-    let expected = case.expected.as_ref().unwrap();
-    for cuts in [&[][..], &[1, 15, 33, 54, 55, 1000], &[case.network]] {
-        let frames = from_parts(&case.frame, cuts, case.network, offload);
+    let (frame, expected) = (&case.frame().bytes, case.expect.as_ref().unwrap());
+    for cuts in [&[][..], &[1, 15, 33, 54, 55, 1000], &[case.link_len]] {
+        let frames = from_parts(frame, cuts, case.link_len, offload);
         expected.assert_is(&frames.unwrap_or_else(|error| panic!("{}: {error}", case.name)), &case.name);
     }
-    let frames = in_place(&case.frame, case.network, offload);
+    let frames = in_place(frame, case.link_len, offload);
     expected.assert_is(&frames.unwrap_or_else(|error| panic!("{}: {error}", case.name)), &case.name);
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use fdlink_core::wire::VnetError;
+use fdlink_tests::vectors::{Case, cases};
 
-use super::case::{Case, cases};
-use super::cut::assert_cut_as_expected;
+use super::cut::{assert_cut_as_expected, offload};
 
 /// A word of the case's name, how many such cases there are, and why.
 type Difference = (&'static str, usize, &'static str);
@@ -30,15 +30,15 @@ const REFUSED: [Difference; 2] = [
 ];
 
 pub(crate) fn what_linux_refuses_is_an_error_or_corrected() {
-    let refused = all().into_iter().filter(|case| case.expected.is_none());
-    let taken = refused.filter(|case| case.vnet.is_some_and(|vnet| vnet.offload(&case.frame, case.network).is_ok()));
+    let refused = all().into_iter().filter(|case| case.expect.is_none());
+    let taken = refused.filter(|case| case.frame().vnet.is_some() && offload(case).is_ok());
     assert_listed(taken, &TAKEN);
 }
 
 pub(crate) fn what_linux_takes_comes_out_the_same() {
     let mut refused = Vec::new();
-    for case in all().into_iter().filter(|case| case.expected.is_some()) {
-        match case.vnet.unwrap().offload(&case.frame, case.network) {
+    for case in all().into_iter().filter(|case| case.expect.is_some()) {
+        match offload(&case) {
             Ok(offload) => assert_cut_as_expected(&case, offload),
             Err(error) => {
                 assert!(matches!(error, VnetError::GsoType | VnetError::ChecksumStart), "{}: {error}", case.name);
@@ -50,7 +50,7 @@ pub(crate) fn what_linux_takes_comes_out_the_same() {
 }
 
 fn all() -> Vec<Case> {
-    let cases = cases(include_bytes!("../../vectors/rejected.json.gz"));
+    let cases = cases("rejected");
     assert_eq!(cases.len(), 503);
     cases
 }

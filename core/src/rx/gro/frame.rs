@@ -39,7 +39,7 @@ impl Frame for RxPacket<'_> {
 
     #[inline]
     fn link_len(&self) -> usize {
-        self.link_header().len()
+        self.link_header_len()
     }
 
     #[inline]

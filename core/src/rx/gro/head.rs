@@ -4,11 +4,14 @@ use super::finish;
 use super::flow::Related;
 use super::frame::Frame;
 use super::like::{Ipv4, Ipv6, Tcp, ethernet};
+use super::prediction::Prediction;
 use super::segment::{CWR, FIN, Network, PSH, Segment, is_whole_udp, varying};
 use super::verify::is_verified;
-use crate::offload::Offload;
+use crate::offload::{ChecksumState, Offload};
+use crate::packet::RxPacket;
+use crate::wire::Layers;
 use crate::wire::ethernet::HEADER_LEN;
-use crate::wire::layers::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, TCP_HEADER_LEN, TransportProtocol};
+use crate::wire::layers::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, TCP_HEADER_LEN, TransportProtocol, be16};
 
 /// The first packet of a run, and how the next one must look.
 pub(crate) struct Head<P> {
@@ -19,9 +22,11 @@ pub(crate) struct Head<P> {
     /// FIN and PSH of the last segment: no other has them.
     pub(crate) flags: u8,
     /// Where the next segment of TCP begins.
-    sequence: u32,
+    pub(super) sequence: u32,
     /// IPv4 identification of the next segment.
-    id: u16,
+    pub(super) id: u16,
+    /// See [`Layers::is_plain`](crate::wire::Layers::is_plain).
+    is_plain: bool,
     /// From one identification to the next: 1, or 0 as decided by the second segment.
     step: u16,
     is_alone: bool,
@@ -43,6 +48,7 @@ impl<P: Frame> Head<P> {
             sequence: segment.sequence.wrapping_add(segment.payload_len() as u32),
             id: segment.id().wrapping_add(1),
             step: 1,
+            is_plain: segment.layers.is_plain(),
             is_alone: true,
             packet,
             segment,
@@ -62,8 +68,19 @@ impl<P: Frame> Head<P> {
             && self.is_same(packet.headers(), layers.addresses())
     }
 
+    /// True if `packet` is the segment that is predicted. Always inlined, so that the packet stays in registers.
+    #[inline(always)]
+    pub(super) fn expects(&self, packet: &RxPacket<'_>, prediction: &Prediction) -> bool {
+        let (Segment { layers, end, .. }, frame) = (&self.segment, packet.frame());
+        let was_verified = self.is_plain && packet.offload().checksum == ChecksumState::Unnecessary;
+        prediction.fits(frame)
+            && frame.get(self.segment.payload()).is_some()
+            && (layers.protocol == TransportProtocol::Tcp || has_udp_checksum(frame, layers))
+            && self.is_tagged_so(packet)
+            && (was_verified || is_verified(packet, layers, *end))
+    }
+
     /// What `packet` adds; `None` if it does not continue the run. Compared in place, so that only the first packet of a run is parsed.
-    #[inline]
     pub(crate) fn next(&self, packet: &impl Frame) -> Option<Next> {
         let (layers, frame) = (&self.segment.layers, packet.headers());
         let transport = frame.get(layers.transport..)?;
@@ -79,17 +96,22 @@ impl<P: Frame> Head<P> {
     }
 
     /// Takes note of a segment. True if nothing can follow it.
-    #[inline]
     pub(crate) fn extend(&mut self, next: &Next) -> bool {
-        self.len += next.payload.len();
-        self.sequence = self.sequence.wrapping_add(next.payload.len() as u32);
         if next.id != self.id {
-            self.step = 0;
+            (self.id, self.step) = (next.id, 0);
         }
-        self.id = next.id.wrapping_add(self.step);
         self.is_alone = false;
         self.flags = next.flags;
+        self.extend_by(next.payload.len());
         next.flags != 0 || next.payload.end < self.segment.end
+    }
+
+    /// Takes note of so many bytes more, in a segment that counts up as expected.
+    #[inline]
+    pub(super) const fn extend_by(&mut self, payload_len: usize) {
+        self.len += payload_len;
+        self.sequence = self.sequence.wrapping_add(payload_len as u32);
+        self.id = self.id.wrapping_add(self.step);
     }
 
     /// What is left to do to the whole.
@@ -163,14 +185,18 @@ impl<P: Frame> Head<P> {
             && self.len + (payload.end - payload.start) <= MAX_PACKET_LEN
     }
 
-    /// The link header, with a tag that was taken out of it.
-    #[inline]
     fn is_same_link(&self, packet: &impl Frame) -> bool {
         let is_same = match self.segment.layers.network {
             HEADER_LEN => packet.headers().first_chunk().map(ethernet) == self.segment.ethernet,
-            len => self.is_same(packet.headers(), 0..len) && self.packet.link_len() == packet.link_len(),
+            len => self.is_same(packet.headers(), 0..len),
         };
-        is_same && self.packet.vlan() == packet.vlan()
+        is_same && self.is_tagged_so(packet)
+    }
+
+    /// True if as much of the frame is link header, and the same tag was taken out of it.
+    #[inline]
+    fn is_tagged_so(&self, packet: &impl Frame) -> bool {
+        self.packet.link_len() == packet.link_len() && self.packet.vlan() == packet.vlan()
     }
 
     #[inline]
@@ -179,5 +205,9 @@ impl<P: Frame> Head<P> {
     }
 }
 
+fn has_udp_checksum(frame: &[u8], layers: &Layers) -> bool {
+    be16(frame, layers.transport + 6) != Some(0)
+}
+
 /// Longest IP packet with its header.
-const MAX_PACKET_LEN: usize = 65_535;
+pub(super) const MAX_PACKET_LEN: usize = 65_535;

@@ -32,6 +32,7 @@ mod flow;
 mod frame;
 mod head;
 mod like;
+mod prediction;
 mod run;
 mod segment;
 mod verify;
@@ -74,13 +75,18 @@ impl<'b> Coalescer<'b> {
     pub fn take<D: NetworkDispatcher + ?Sized>(
         &mut self,
         protocol: EtherType,
-        packet: RxPacket<'b>,
+        mut packet: RxPacket<'b>,
         dispatcher: &mut D,
     ) {
-        match self.next(&packet) {
-            Some((run, next)) => run.append(&next, packet, dispatcher),
-            None => self.take_first(protocol, packet, dispatcher),
+        if is_single(&packet) {
+            for run in &mut self.runs {
+                packet = match run.append_predicted(packet, dispatcher) {
+                    Ok(()) => return,
+                    Err(packet) => packet,
+                };
+            }
         }
+        self.take_unpredicted(protocol, packet, dispatcher);
     }
 
     /// Delivers whatever is held, oldest first.
@@ -90,8 +96,20 @@ impl<'b> Coalescer<'b> {
         }
     }
 
+    #[inline(never)]
+    fn take_unpredicted<D: NetworkDispatcher + ?Sized>(
+        &mut self,
+        protocol: EtherType,
+        packet: RxPacket<'b>,
+        dispatcher: &mut D,
+    ) {
+        match self.next(&packet) {
+            Some((run, next)) => run.append(&next, packet, dispatcher),
+            None => self.take_first(protocol, packet, dispatcher),
+        }
+    }
+
     /// The run that a packet continues, and what it adds.
-    #[inline]
     fn next(&mut self, packet: &RxPacket<'b>) -> Option<(&mut Run<'b>, Next)> {
         if !is_single(packet) {
             return None;

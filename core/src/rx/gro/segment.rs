@@ -1,3 +1,5 @@
+use core::ops::Range;
+
 use super::flow::Flow;
 use super::frame::Frame;
 use super::like;
@@ -82,6 +84,12 @@ impl Segment {
             Network::V4 { id, .. } => id,
             Network::V6(_) => 0,
         }
+    }
+
+    /// Where the payload is in the frame.
+    #[inline]
+    pub(super) const fn payload(&self) -> Range<usize> {
+        self.layers.payload..self.end
     }
 
     #[inline]

@@ -3,8 +3,9 @@ use crate::offload::ChecksumState;
 use crate::wire::{Checksum, Layers};
 
 /// True if the checksum of a packet that ends at `end` is right or need not be. Behind extension headers nothing is believed, since a routing
-/// header may name another destination than the one that the checksum of a merged packet is made from.
-#[inline]
+/// header may name another destination than the one that the checksum of a merged packet is made from. Always inlined, so that the packet stays in
+/// registers.
+#[inline(always)]
 pub(crate) fn is_verified(packet: &impl Frame, layers: &Layers, end: usize) -> bool {
     match packet.offload().checksum {
         ChecksumState::Unnecessary if layers.is_plain() => true,
@@ -17,7 +18,7 @@ pub(crate) fn is_verified(packet: &impl Frame, layers: &Layers, end: usize) -> b
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn is_complete(packet: &impl Frame, layers: &Layers, end: usize) -> bool {
     let mut sum = pseudo_header(packet.headers(), layers, end - layers.network);
     packet.add_to(&mut sum, layers.transport..end);
@@ -32,6 +33,7 @@ fn is_pseudo_header(frame: &[u8], layers: &Layers, end: usize) -> bool {
 }
 
 /// The sum of the pseudo-header of an IP packet of `len` bytes with these headers.
+#[inline(never)]
 pub(super) fn pseudo_header(frame: &[u8], layers: &Layers, len: usize) -> Checksum {
     let transport_len = len - (layers.transport - layers.network);
     let mut sum = Checksum::new();

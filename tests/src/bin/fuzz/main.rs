@@ -1,34 +1,25 @@
-//! Random frames, packets and lives of an endpoint over an in-memory link, against a model: `cargo xtask fuzz`.
+//! Random cases for a time, each held against a model: `cargo xtask fuzz`.
 //!
-//! Every case is made of one number, its seed, and is the same each time. Cases take the seeds from the first one on; the one that
-//! fails is printed, and `fuzz --seed N --cases 1` runs it again.
+//! Cases take the seeds from the first one on; the one that fails is printed with the command that runs it again.
 
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod coalesce;
-mod receive;
-mod segments;
-mod transmit;
-mod wire;
 
 use std::panic;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use arguments::Arguments;
-use fdlink_tests::random::Dice;
+use fdlink_tests::fuzz::{Corpus, Target};
 
 /// The case that is running.
-static SEED: AtomicU64 = AtomicU64::new(0);
+static RUNNING: Mutex<(&str, u64)> = Mutex::new(("", 0));
 
 fn main() -> ExitCode {
-    match Arguments::parse(std::env::args().skip(1)) {
-        Ok(arguments) => {
-            run(&arguments);
-            ExitCode::SUCCESS
-        }
+    match Arguments::parse(std::env::args().skip(1)).and_then(|arguments| Ok(run(&arguments)?)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fuzz: {error}");
             ExitCode::FAILURE
@@ -37,27 +28,33 @@ fn main() -> ExitCode {
 }
 
 /// A case that fails panics and ends the process.
-fn run(arguments: &Arguments) {
+fn run(arguments: &Arguments) -> std::io::Result<()> {
     name_the_seed_on_panic();
     println!("fuzz: first seed {}", arguments.seed);
+    let mut kept: Vec<_> = arguments.targets.iter().map(|target| (*target, Corpus::load(*target))).collect();
+    let before: usize = kept.iter().map(|(_, corpus)| corpus.len()).sum();
     let start = Instant::now();
     let mut cases = 0;
     while arguments.cases.map_or(start.elapsed() < arguments.time, |most| cases < most) {
-        let seed = arguments.seed.wrapping_add(cases);
-        SEED.store(seed, Relaxed);
-        case(&mut Dice::new(seed));
+        for (target, corpus) in &mut kept {
+            let seed = arguments.seed.wrapping_add(cases);
+            set_running(target, seed);
+            corpus.add(seed, target.run(seed));
+        }
         cases += 1;
     }
+    let new = kept.iter().map(|(_, corpus)| corpus.len()).sum::<usize>() - before;
     let seconds = start.elapsed().as_secs_f64();
-    println!("fuzz: {cases} cases in {seconds:.1} s, seeds {} and up, all well", arguments.seed);
+    println!("fuzz: {cases} cases of each target in {seconds:.1} s, all well; {new} kinds that the corpus has not");
+    if arguments.keep {
+        kept.iter().try_for_each(|(target, corpus)| corpus.save(*target))?;
+    }
+    Ok(())
 }
 
-fn case(dice: &mut Dice) {
-    match dice.within(0..=3) {
-        0 => receive::case(dice),
-        1 => transmit::case(dice),
-        2 => segments::case(dice),
-        _ => coalesce::case(dice),
+fn set_running(target: &Target, seed: u64) {
+    if let Ok(mut running) = RUNNING.lock() {
+        *running = (target.name, seed);
     }
 }
 
@@ -65,6 +62,9 @@ fn name_the_seed_on_panic() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         hook(info);
-        eprintln!("fuzz: this was seed {0}; again: fuzz --seed {0} --cases 1", SEED.load(Relaxed));
+        if let Ok(running) = RUNNING.lock() {
+            let (target, seed) = *running;
+            eprintln!("fuzz: again: fuzz --only {target} --seed {seed} --cases 1");
+        }
     }));
 }

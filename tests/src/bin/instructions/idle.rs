@@ -1,31 +1,37 @@
-//! A channel that does nothing, so that what is counted is the core's: it lends the same frames for ever, and takes every frame.
+//! A channel that does nothing, so that what is counted is the core's: it lends the same frames for ever, and takes every frame. What was
+//! written to the frames is undone by a wait.
 
 use core::fmt;
 use core::time::Duration;
 
 use fdlink_core::io::{
-    Channel, ErrorKind, IoError, Limits, RawIo, RxBatch, RxFrame, RxMeta, RxQueue, Stop, TxFrame, TxQueue, Wake,
+    Channel, ErrorKind, IoError, Limits, Offloads, RawIo, RxBatch, RxFrame, RxMeta, RxQueue, Stop, TxFrame, TxQueue,
+    Wake,
 };
 
-/// Frames that lie in memory.
-pub(crate) struct Idle(pub(crate) Vec<Vec<u8>>);
+/// Frames that lie in memory, with so many bytes of virtio-net header. A type for each length, so that nothing is counted of the others.
+pub(crate) struct Idle<const VNET_HEADER_LEN: usize = 0>(pub(crate) Vec<Vec<u8>>);
 
-impl RawIo for Idle {
+impl<const VNET_HEADER_LEN: usize> RawIo for Idle<VNET_HEADER_LEN> {
     type Error = Never;
     type Rx = IdleRx;
     type Tx = IdleTx;
     type Stop = IdleStop;
 
     fn limits(&self) -> Limits {
-        Limits::new(LONGEST).with_frames_per_send(usize::MAX)
+        let limits = Limits::new(LONGEST).with_frames_per_send(usize::MAX);
+        limits.with_vnet_header(VNET_HEADER_LEN, Offloads::empty())
     }
 
     fn split(self) -> Channel<IdleRx, IdleTx, IdleStop> {
-        Channel { rx: IdleRx(self.0), tx: IdleTx, stop: IdleStop }
+        Channel { rx: IdleRx { lent: self.0.clone(), frames: self.0 }, tx: IdleTx, stop: IdleStop }
     }
 }
 
-pub(crate) struct IdleRx(Vec<Vec<u8>>);
+pub(crate) struct IdleRx {
+    frames: Vec<Vec<u8>>,
+    lent: Vec<Vec<u8>>,
+}
 
 impl RxQueue for IdleRx {
     type Error = Never;
@@ -33,11 +39,12 @@ impl RxQueue for IdleRx {
 
     #[inline]
     fn poll(&mut self, budget: usize) -> Result<IdleBatch<'_>, Never> {
-        let left = budget.min(self.0.len());
-        Ok(IdleBatch(self.0.get_mut(..left).unwrap_or_default()))
+        let left = budget.min(self.lent.len());
+        Ok(IdleBatch(self.lent.get_mut(..left).unwrap_or_default()))
     }
 
     fn wait(&mut self, _timeout: Option<Duration>) -> Result<Wake, Never> {
+        self.lent.clone_from(&self.frames);
         Ok(Wake::Ready)
     }
 }
@@ -98,4 +105,4 @@ impl IoError for Never {
     }
 }
 
-const LONGEST: usize = 1518;
+const LONGEST: usize = 1530;

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod gro;
+mod gso;
 mod idle;
 mod linux;
 mod receive;
@@ -36,6 +38,11 @@ const CASES: &[Case] = &[
     Case { name: "flow-hash-ipv4", unit: "hash", units: wire::HASHES, prepare: wire::flow_hash_ipv4 },
     Case { name: "flow-hash-ipv6", unit: "hash", units: wire::HASHES, prepare: wire::flow_hash_ipv6 },
     Case { name: "checksum", unit: "KiB", units: wire::KIBIBYTES, prepare: wire::checksum },
+    Case { name: "gso-sum", unit: "segment", units: gso::SEGMENTS, prepare: gso::summing },
+    Case { name: "gso-segment", unit: "segment", units: gso::SEGMENTS, prepare: gso::cutting },
+    Case { name: "gso-transmit", unit: "segment", units: gso::SEGMENTS, prepare: gso::sending },
+    Case { name: "gro-merge", unit: "frame", units: gro::BATCH, prepare: gro::merging },
+    Case { name: "gro-receive", unit: "frame", units: gro::BATCH, prepare: gro::receiving },
     Case { name: "linux-readv", unit: "frame", units: linux::BATCH, prepare: linux::readv },
     Case { name: "linux-recvmmsg", unit: "frame", units: linux::BATCH, prepare: linux::recvmmsg },
     Case { name: "linux-ring-v2", unit: "frame", units: ring::BATCH, prepare: ring::slots },

@@ -31,7 +31,7 @@ fn polling(frames: usize) -> Job {
     let header = EthernetHeader { destination: OWN, source: PEER, ether_type: EtherType::IPV4 };
     let frame = [&header.to_bytes()[..], &[0x45; 50]].concat();
     let options = Options { address: OWN, ..Options::default() };
-    let endpoint = Endpoint::new([Queue::new(Idle(vec![frame; frames]))], options);
+    let endpoint = Endpoint::new([Queue::new(Idle::<0>(vec![frame; frames]))], options);
     let endpoint = Box::leak(Box::new(endpoint.expect("the options are good")));
     endpoint.attach().expect("it is new");
     let mut receiver = endpoint.receiver(0).expect("it is attached");

@@ -22,7 +22,7 @@ pub(crate) fn single_packets() -> Job {
 /// The packets are new each time.
 fn writing(packets: Vec<Packet<'static>>) -> Job {
     let options = Options { address: OWN, ..Options::default() };
-    let endpoint = Endpoint::new([Queue::new(Idle(Vec::new()))], options).expect("the options are good");
+    let endpoint = Endpoint::new([Queue::new(Idle::<0>(Vec::new()))], options).expect("the options are good");
     endpoint.attach().expect("it is new");
     Box::new(move || {
         let mut packets = packets.clone();

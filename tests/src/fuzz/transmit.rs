@@ -1,17 +1,19 @@
 //! Whatever is handed in: every packet is sent once and whole, refused for a good reason, or pending; each flow keeps its order.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fdlink_core::io::{ErrorKind, RawIo as _};
 use fdlink_core::{Endpoint, LinkEndpoint as _, Options, Packet, Queue, Refusal, TxPolicy, TxStatus, WriteError};
 
-use crate::wire::{FarEnd, LONGEST, NearEnd, Wire};
-use fdlink_tests::random;
-use fdlink_tests::random::Dice;
-use fdlink_tests::random::Draft;
+use super::wire::{FarEnd, LONGEST, NearEnd, Wire};
+use super::{Outcome, scale};
+use crate::random;
+use crate::random::Dice;
+use crate::random::Draft;
 
 /// With links that hold few frames or many.
-pub(crate) fn case(dice: &mut Dice) {
+pub(super) fn case(dice: &mut Dice) -> Outcome {
     match dice.within(0..=2) {
         0 => over::<1>(dice),
         1 => over::<7>(dice),
@@ -21,7 +23,7 @@ pub(crate) fn case(dice: &mut Dice) {
 
 type Near<'l, const SLOTS: usize> = Endpoint<NearEnd<'l, SLOTS>, Vec<Queue<NearEnd<'l, SLOTS>>>>;
 
-fn over<const SLOTS: usize>(dice: &mut Dice) {
+fn over<const SLOTS: usize>(dice: &mut Dice) -> Outcome {
     let links: Vec<_> = (0..dice.within(1..=4)).map(|_| Wire::<SLOTS>::new()).collect();
     let (near, far): (Vec<_>, Vec<_>) = links.iter().map(Wire::ends).unzip();
     let options = Options { tx_policy: policy(dice), ..random::options(dice, LONGEST) };
@@ -39,6 +41,23 @@ fn over<const SLOTS: usize>(dice: &mut Dice) {
     let tx = endpoint.counters().tx;
     let arrived: usize = far.iter().map(|end| end.frames.len()).sum();
     assert_eq!((tx.sent, tx.sent + tx.refused_total()), (arrived, packets.len()));
+    let refusals: BTreeSet<_> = packets.iter().filter_map(refusal).collect();
+    let policy = match options.tx_policy {
+        TxPolicy::Return => "return",
+        TxPolicy::Drop => "drop",
+        TxPolicy::Wait { .. } => "wait",
+    };
+    Outcome {
+        kind: format!("{SLOTS} slots, {} queues, {policy}, sent {} {refusals:?}", far.len().min(2), scale(tx.sent) / 4),
+        size: packets.iter().flat_map(|packet| packet.parts()).map(|part| part.len()).sum(),
+    }
+}
+
+fn refusal(packet: &Packet<'_>) -> Option<String> {
+    match packet.status() {
+        TxStatus::Refused(refusal) => Some(format!("{refusal:?}")),
+        _ => None,
+    }
 }
 
 fn policy(dice: &mut Dice) -> TxPolicy {

@@ -7,26 +7,22 @@ use fdlink_core::tx::gso::{Splitter, payload_slices};
 use fdlink_core::wire::Unsplittable;
 use fdlink_core::wire::vnet::{GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, VirtioNetHdr};
 
-use fdlink_tests::random::Dice;
+use super::{Outcome, scale};
+use crate::random::Dice;
 
-pub(crate) fn case(dice: &mut Dice) {
-    let draft = Draft::new(dice);
-    let vnet = VirtioNetHdr {
-        flags: NEEDS_CSUM,
-        gso_type: draft.gso_type(),
-        hdr_len: dice.number() as u16,
-        gso_size: draft.size,
-        csum_start: draft.transport as u16,
-        csum_offset: draft.field as u16,
-    };
+pub(super) fn case(dice: &mut Dice) -> Outcome {
+    let network = dice.pick(&[0, 14]);
+    let draft = Draft::new(dice, network, 65_535);
+    let vnet = VirtioNetHdr { hdr_len: dice.number() as u16, ..draft.vnet() };
     let offload = vnet.offload(&draft.frame, draft.network).expect("a sound super-frame");
     let segments = cut(dice, &draft.frame, draft.network, offload).expect("a sound super-frame");
     draft.check(&segments);
-    spoiled(dice, draft, vnet);
+    let (size, kind) = (draft.frame.len(), draft.kind(segments.len()));
+    Outcome { kind: format!("{kind}, spoiled: {}", spoiled(dice, draft, vnet)), size }
 }
 
 /// Wrong bytes anywhere: an error or packets, the same from both, never a panic.
-fn spoiled(dice: &mut Dice, mut draft: Draft, mut vnet: VirtioNetHdr) {
+fn spoiled(dice: &mut Dice, mut draft: Draft, mut vnet: VirtioNetHdr) -> String {
     for _ in 0..dice.within(1..=4) {
         let at = dice.within(0..=draft.payload.min(draft.frame.len() - 1));
         draft.frame[at] = dice.number() as u8;
@@ -42,21 +38,27 @@ fn spoiled(dice: &mut Dice, mut draft: Draft, mut vnet: VirtioNetHdr) {
         5 => draft.network = dice.within(0..=40),
         _ => {}
     }
-    let Ok(offload) = vnet.offload(&draft.frame, draft.network) else { return };
-    if let Some(segments) = cut(dice, &draft.frame, draft.network, offload) {
-        assert!(segments.iter().map(Vec::len).sum::<usize>() >= draft.frame.len());
-        assert!(segments.len() == 1 || offload.gso.is_some());
-    }
+    let offload = match vnet.offload(&draft.frame, draft.network) {
+        Ok(offload) => offload,
+        Err(error) => return format!("{error:?}"),
+    };
+    let segments = match cut(dice, &draft.frame, draft.network, offload) {
+        Ok(segments) => segments,
+        Err(error) => return format!("{error:?}"),
+    };
+    assert!(segments.iter().map(Vec::len).sum::<usize>() >= draft.frame.len());
+    assert!(segments.len() == 1 || offload.gso.is_some());
+    String::from(if segments.len() == 1 { "whole" } else { "cut" })
 }
 
-fn cut(dice: &mut Dice, frame: &[u8], network: usize, offload: Offload) -> Option<Vec<Vec<u8>>> {
+fn cut(dice: &mut Dice, frame: &[u8], network: usize, offload: Offload) -> Cut {
     let borrowed = from_parts(dice, frame, network, offload);
     let mut memory = frame.to_vec();
     let mut split = match Split::new(&mut memory, network, offload) {
         Ok(split) => split,
         Err(error) => {
             assert_eq!(borrowed, Err(error));
-            return None;
+            return Err(error);
         }
     };
     let mut segments = Vec::new();
@@ -66,7 +68,7 @@ fn cut(dice: &mut Dice, frame: &[u8], network: usize, offload: Offload) -> Optio
     }
     // Only from parts has the place of a checksum to be among the bytes that are copied.
     assert!(borrowed.is_err() || borrowed.as_ref() == Ok(&segments));
-    Some(segments)
+    Ok(segments)
 }
 
 type Cut = Result<Vec<Vec<u8>>, Unsplittable>;
@@ -85,8 +87,8 @@ fn from_parts(dice: &mut Dice, frame: &[u8], network: usize, offload: Offload) -
 }
 
 /// A sound super-frame, and where its headers lie.
-struct Draft {
-    frame: Vec<u8>,
+pub(super) struct Draft {
+    pub(super) frame: Vec<u8>,
     network: usize,
     /// Where the IP header is, behind VLAN tags.
     ip: usize,
@@ -100,9 +102,9 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(dice: &mut Dice) -> Self {
+    /// With `network` bytes of link header, and an IP packet of no more than `most` bytes.
+    pub(super) fn new(dice: &mut Dice, network: usize, most: usize) -> Self {
         let (version, is_udp) = (dice.pick(&[4, 6]), dice.flip());
-        let network = dice.pick(&[0, 14]);
         let ip = network + if network == 0 { 0 } else { 4 * dice.within(0..=2) };
         let ip_len = if version == 4 { 20 + 4 * dice.within(0..=10) } else { 40 + 8 * dice.within(0..=3) };
         let tcp_len = 20 + 4 * dice.within(0..=10);
@@ -110,8 +112,8 @@ impl Draft {
         let payload = transport + if is_udp { 8 } else { tcp_len };
         let largest = dice.pick(&[9, 300, 1460, 9000]);
         let size = dice.within(1..=largest);
-        let most = if is_udp { 128 * size } else { 300 * size };
-        let payload_len = dice.within(0..=most.min(65_535 - (payload - ip)));
+        let segments = if is_udp { 128 } else { 300 };
+        let payload_len = dice.within(0..=(segments * size).min(most - (payload - ip)));
         let frame = dice.bytes(payload + payload_len);
         let field = if is_udp { 6 } else { 16 };
         let mut draft = Self { frame, network, ip, transport, payload, field, version, is_udp, size: size as u16 };
@@ -148,6 +150,23 @@ impl Draft {
         }
         let sum = self.pseudo_sum(&self.frame, len);
         self.put(self.transport + self.field, sum);
+    }
+
+    /// What says how it is to be cut.
+    pub(super) const fn vnet(&self) -> VirtioNetHdr {
+        VirtioNetHdr {
+            flags: NEEDS_CSUM,
+            gso_type: self.gso_type(),
+            hdr_len: 0,
+            gso_size: self.size,
+            csum_start: self.transport as u16,
+            csum_offset: self.field as u16,
+        }
+    }
+
+    fn kind(&self, segments: usize) -> String {
+        let (version, protocol) = (self.version, if self.is_udp { "UDP" } else { "TCP" });
+        format!("{protocol} over IPv{version}, {} segments", scale(segments) / 2)
     }
 
     const fn gso_type(&self) -> u8 {

@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::mem::take;
 
+use crate::support::{OWN, PEER};
 use fdlink_core::io::{ErrorKind, IoError as _, RawIo as _};
 use fdlink_core::{
     DropCause, Ended, Endpoint, EtherType, LinkAddress, LinkEndpoint, LinkEvent, NetworkDispatcher, Options, Queue,
     RxPacket, State, StateError,
 };
-use fdlink_tests::support::{OWN, PEER};
 
-use crate::wire::{FarEnd, LONGEST, NearEnd, Wire};
-use fdlink_tests::random::Dice;
-use fdlink_tests::random::{frame, judge, length, options};
+use super::wire::{FarEnd, LONGEST, NearEnd, Wire};
+use super::{Outcome, scale};
+use crate::random::Dice;
+use crate::random::{frame, judge, length, options};
 
-pub(crate) fn case(dice: &mut Dice) {
+pub(super) fn case(dice: &mut Dice) -> Outcome {
     let receive_len = dice.within(20..=LONGEST);
     let link = Wire::<SLOTS>::new().with_receive_len(receive_len);
     let (near, far) = link.ends();
@@ -31,7 +32,15 @@ pub(crate) fn case(dice: &mut Dice) {
     for _ in 0..dice.within(1..=6) {
         life.attachment(dice);
     }
-    life.end(dice);
+    let rx = life.endpoint.counters().rx;
+    let has_link_header = options.ethernet_header;
+    let drops: Vec<_> = DropCause::ALL.into_iter().filter(|cause| rx.drops[*cause as usize] > 0).collect();
+    let size = rx.received_bytes;
+    let ending = life.end(dice);
+    Outcome {
+        kind: format!("link header {has_link_header} delivered {} {drops:?} {ending}", scale(rx.delivered) / 2),
+        size,
+    }
 }
 
 /// An endpoint, what is at the other end of the link, and what should have come of it.
@@ -110,9 +119,10 @@ impl Life<'_> {
     }
 
     /// Closes the endpoint, with frames on their way or after the peer went.
-    fn end(mut self, dice: &mut Dice) {
+    fn end(mut self, dice: &mut Dice) -> &'static str {
         self.endpoint.attach().expect("detached");
-        if dice.flip() {
+        let loses_peer = dice.flip();
+        if loses_peer {
             self.lose_the_peer();
             self.endpoint.close();
         } else {
@@ -121,6 +131,7 @@ impl Life<'_> {
         assert_eq!(self.endpoint.state(), State::Closed);
         assert_eq!(self.endpoint.attach(), Err(StateError::Closed));
         self.check_counters();
+        if loses_peer { "peer lost" } else { "closed" }
     }
 
     /// What it had sent comes first.

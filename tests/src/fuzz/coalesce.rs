@@ -1,21 +1,32 @@
 //! Whatever comes in a batch: what was merged is, cut again, what came; each flow keeps its order; every checksum is right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Outcome, scale};
+use crate::support::{Offloaded, Segments, coalesced, on_the_wire};
 use fdlink_core::wire::Layers;
 use fdlink_core::wire::checksum::is_transport_valid;
 use fdlink_core::wire::layers::IpVersion;
-use fdlink_tests::support::{Offloaded, Segments, coalesced, on_the_wire};
 
-use fdlink_tests::random::Dice;
+use crate::random::Dice;
 
-pub(crate) fn case(dice: &mut Dice) {
+pub(super) fn case(dice: &mut Dice) -> Outcome {
     let has_ethernet = dice.flip();
     let link_len = if has_ethernet { 14 } else { 0 };
     let frames = frames(dice, has_ethernet);
     let packets = coalesced(&frames, link_len);
     packets.iter().filter(|packet| packet.offload.gso.is_some()).for_each(|packet| check_merged(packet, link_len));
     assert_eq!(by_flow(&packets, link_len), by_flow(&frames, link_len));
+    Outcome { kind: kind(&packets, link_len), size: frames.iter().map(|frame| frame.frame.len()).sum() }
+}
+
+/// Whether there was a link header, what was merged and how much of it at most, and how much was not.
+fn kind(packets: &[Offloaded], link_len: usize) -> String {
+    let (merged, alone): (Vec<_>, Vec<_>) = packets.iter().partition(|packet| packet.offload.gso.is_some());
+    let gso = || merged.iter().filter_map(|packet| Some((packet, packet.offload.gso?)));
+    let types: BTreeSet<_> = gso().map(|(_, gso)| format!("{:?}", gso.gso_type)).collect();
+    let longest = gso().map(|(packet, gso)| packet.frame.len() / usize::from(gso.size)).max().unwrap_or(0);
+    format!("link {link_len} merged {types:?} {} alone {}", scale(longest.min(64)), scale(alone.len()) / 2)
 }
 
 /// Each segment of what was merged is right.
