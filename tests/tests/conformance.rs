@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fdlink_linux::DispatchMode::{Readv, RecvMmsg};
 use fdlink_linux::{RingOptions, RingVersion};
-use fdlink_tests::conformance::{Bench, MockBench, PacketBench, SimBench, TunTapBench, UnixBench, rules};
+use fdlink_tests::conformance::{Bench, MockBench, PacketBench, SimBench, TunTapBench, UnixBench, Wrapped, rules};
 use fdlink_tests::lab;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -33,7 +33,15 @@ fn main() -> ExitCode {
         mount("packet::ring_v2", PacketBench::ring(RingVersion::V2), &network),
         mount("packet::ring_v3", PacketBench::ring(RingOptions::V3.version), &network),
     ];
-    let trials: Vec<_> = simulated.into_iter().chain(real).collect();
+    let wrapped = [
+        mount("wrapped::mock", Wrapped(MockBench), &Ok(())),
+        mount("wrapped::seqpacket", Wrapped(UnixBench { seqpacket: true, mode: RecvMmsg }), &Ok(())),
+        mount("wrapped::dgram", Wrapped(UnixBench { seqpacket: false, mode: Readv }), &Ok(())),
+        mount("wrapped::tap", Wrapped(TunTapBench { tap: true }), &tun),
+        mount("wrapped::packet", Wrapped(PacketBench::socket(RecvMmsg)), &network),
+        mount("wrapped::ring_v3", Wrapped(PacketBench::ring(RingOptions::V3.version)), &network),
+    ];
+    let trials: Vec<_> = simulated.into_iter().chain(real).chain(wrapped).collect();
     if !arguments.list {
         trials.iter().filter_map(|kind| kind.skipped.as_ref()).for_each(|line| println!("{line}"));
     }

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use fdlink_core::io::{Channel, ErrorKind, IoError, Limits, RawIo, TxFrame, TxQueue, Wake};
+use fdlink_core::io::{Channel, ErrorKind, IoError, Limits, RawIo, RxFilter, TxFrame, TxQueue, Wake};
 use spin::Mutex;
 
 use super::faulty_rx::FaultyRx;
@@ -126,6 +126,13 @@ impl<Tx: TxQueue> TxQueue for FaultyTx<Tx> {
             Some(Fault::SpuriousWake) => Ok(Wake::Ready),
             Some(Fault::MissedWake) => Ok(Wake::TimedOut),
             _ => self.tx.wait(refused, timeout).map_err(FaultyError::Real),
+        }
+    }
+
+    fn set_rx_filter(&self, filter: &RxFilter) -> Result<bool, Self::Error> {
+        match self.faults.ask(Op::Filter, 0) {
+            Some(Fault::Fail(kind)) => Err(FaultyError::Planned(MockError::new(kind))),
+            _ => self.tx.set_rx_filter(filter).map_err(FaultyError::Real),
         }
     }
 }

@@ -2,7 +2,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use fdlink_core::io::{
-    Channel, ErrorKind, IoError as _, Limits, RawIo, RxBatch, RxFrame, RxQueue, TxFrame, TxQueue, Wake,
+    Channel, ErrorKind, IoError as _, Limits, RawIo, RxBatch, RxFilter, RxFrame, RxQueue, TxFrame, TxQueue, Wake,
 };
 use spin::Mutex;
 
@@ -124,5 +124,9 @@ impl<Tx: TxQueue, W: Watch> TxQueue for WatchedTx<Tx, W> {
 
     fn wait(&self, refused: ErrorKind, timeout: Duration) -> Result<Wake, Self::Error> {
         self.tx.wait(refused, timeout)
+    }
+
+    fn set_rx_filter(&self, filter: &RxFilter) -> Result<bool, Self::Error> {
+        self.tx.set_rx_filter(filter)
     }
 }

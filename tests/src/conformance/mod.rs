@@ -31,6 +31,7 @@ mod signal;
 mod sim;
 mod stopping;
 mod waiting;
+mod wrapped;
 
 use fdlink_core::io::RawIo;
 
@@ -38,6 +39,7 @@ pub use frames::{Frames, Shape};
 pub use linux::{PacketBench, TunTapBench, UnixBench};
 pub use mock::MockBench;
 pub use sim::SimBench;
+pub use wrapped::Wrapped;
 
 /// Makes channels of one kind.
 pub trait Bench: Send + Sync + 'static {

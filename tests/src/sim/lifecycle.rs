@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use fdlink_core::io::{ErrorKind, Wake};
+use fdlink_core::io::{ErrorKind, VlanFilter, Wake};
 use fdlink_core::{
     ConfigError, Ended, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, LinkEvent, NetworkDispatcher, Options,
     Packet, Queue, Receiver, ReceiverError, RxPacket, State, StateError, TxStatus, WriteError,
@@ -65,16 +65,29 @@ pub(super) fn play(world: &mut World) {
 fn check_bad_options(world: &mut World) {
     let group = Options { address: LinkAddress::BROADCAST, ..Options::default() };
     let headless = Options { address: OWN, ethernet_header: false, ..Options::default() };
-    let (bad, expected) = match world.rng.below(5) {
+    let untagged = Options { vlan: VlanFilter::Untagged, ethernet_header: false, ..Options::default() };
+    let (bad, expected) = match world.rng.below(11) {
         0 => (Options { mtu: 0, ..Options::default() }, ConfigError::MtuZero),
         1 => (Options { mtu: 1501, ..Options::default() }, ConfigError::MtuAboveFrameLimit { mtu: 1501, max: 1500 }),
         2 => (Options { rx_budget: 0, ..Options::default() }, ConfigError::RxBudgetZero),
         3 => (group, ConfigError::GroupAddress),
+        4 => (Options { vlan: VlanFilter::Id(4095), ..Options::default() }, ConfigError::VlanId),
+        5 => (untagged, ConfigError::VlanWithoutEthernet),
+        6 => (Options { gso_max_size: 1, ..Options::default() }, ConfigError::GsoMaxSizeWithoutGso),
+        7 => (Options { processor_backlog: 0, ..Options::default() }, ConfigError::ProcessorBacklogZero),
+        8 => (Options { rx_split: true, gro: true, ..Options::default() }, ConfigError::SplitWithGro),
+        9 => return check_no_queues(),
         _ => (headless, ConfigError::AddressWithoutEthernet),
     };
     let [near, _] = world.cable(Wire::default(), [Kind::Tap; 2], DescriptorOptions::default());
     assert_eq!(Endpoint::new([Queue::new(near)], bad).err(), Some(expected));
     check_words(expected);
+}
+
+fn check_no_queues() {
+    let none = Endpoint::<Descriptor, _>::new([], Options::default());
+    assert_eq!(none.err(), Some(ConfigError::NoQueues));
+    check_words(ConfigError::NoQueues);
 }
 
 /// One queue and its other end, until it is dropped.
@@ -179,6 +192,7 @@ impl<'e> Life<'e> {
             }
             Err(ended) => {
                 self.check_end(at, ended);
+                check_words(format_args!("end: {ended}"));
                 world.seen.at(end_name(ended));
             }
         }

@@ -66,41 +66,29 @@ impl Scenario {
     /// The name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Bulk => "bulk",
-            Self::Accounting => "accounting",
-            Self::Lifecycle => "lifecycle",
-            Self::Transmit => "transmit",
-            Self::Muxed => "muxed",
-            Self::Restore => "restore",
-        }
+        self.parts().name
     }
 
+    /// All there is to say of a scenario; a new one is a file, a variant and a line here.
+    const fn parts(self) -> Parts {
+        match self {
+            Self::Tcp => Parts { name: "tcp", rates: tcp::rates, play: |world| tcp::play(world, tcp::LITTLE) },
+            Self::Bulk => Parts { name: "bulk", rates: tcp::survivable, play: |world| tcp::play(world, tcp::MEBIBYTE) },
+            Self::Accounting => Parts { name: "accounting", rates: accounting::rates, play: accounting::play },
+            Self::Lifecycle => Parts { name: "lifecycle", rates: lifecycle::rates, play: lifecycle::play },
+            Self::Transmit => Parts { name: "transmit", rates: transmit::rates, play: transmit::play },
+            Self::Muxed => Parts { name: "muxed", rates: muxed::rates, play: muxed::play },
+            Self::Restore => Parts { name: "restore", rates: restore::rates, play: restore::play },
+        }
+    }
+}
+
+/// What a scenario is made of.
+struct Parts {
+    name: &'static str,
     /// How often things go wrong in this run.
-    fn rates(self, rng: &mut Rng) -> Rates {
-        match self {
-            Self::Tcp => tcp::rates(rng),
-            Self::Bulk => tcp::survivable(rng),
-            Self::Accounting => accounting::rates(rng),
-            Self::Lifecycle => lifecycle::rates(rng),
-            Self::Transmit => transmit::rates(rng),
-            Self::Muxed => muxed::rates(rng),
-            Self::Restore => restore::rates(rng),
-        }
-    }
-
-    fn play(self, world: &mut World) {
-        match self {
-            Self::Tcp => tcp::play(world, tcp::LITTLE),
-            Self::Bulk => tcp::play(world, tcp::MEBIBYTE),
-            Self::Accounting => accounting::play(world),
-            Self::Lifecycle => lifecycle::play(world),
-            Self::Transmit => transmit::play(world),
-            Self::Muxed => muxed::play(world),
-            Self::Restore => restore::play(world),
-        }
-    }
+    rates: fn(&mut Rng) -> Rates,
+    play: fn(&mut World),
 }
 
 /// One run of a scenario.
@@ -128,7 +116,8 @@ impl Run {
     pub fn go(&self) -> Outcome {
         let mut rng = Rng::new(self.seed);
         let plan_seed = rng.number();
-        let rates = self.scenario.rates(&mut rng.fork());
+        let Parts { rates, play, .. } = self.scenario.parts();
+        let rates = rates(&mut rng.fork());
         let plan = match &self.script {
             Some(script) => FaultPlan::scripted(script.iter().copied()),
             None => FaultPlan::drawn(plan_seed, rates),
@@ -136,7 +125,7 @@ impl Run {
         let network = Network::new(plan);
         let network = if self.record { network.recorded() } else { network };
         let mut world = World::new(network.clone(), rng);
-        let played = panic::catch_unwind(AssertUnwindSafe(|| self.scenario.play(&mut world)));
+        let played = panic::catch_unwind(AssertUnwindSafe(|| play(&mut world)));
         let failure = played.err().map(|panic| outcome::message(&*panic));
         Outcome {
             failure,

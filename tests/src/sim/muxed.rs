@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use fdlink_core::endpoint::Route;
 use fdlink_core::io::ErrorKind;
 use fdlink_core::{
-    EtherType, InjectableEndpoint, InjectableLinkEndpoint, LinkEndpoint as _, MuxedInjectableEndpoint,
-    NetworkDispatcher, Packet, RxPacket, TxStatus, WriteError,
+    ArpHardwareType, Capabilities, ConfigError, EtherType, GsoSupport, InjectableEndpoint, InjectableLinkEndpoint,
+    LinkAddress, LinkEndpoint as _, MuxedInjectableEndpoint, NetworkDispatcher, Packet, RxPacket, TxStatus, WriteError,
 };
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
 use fdlink_mock::fault::Rates;
@@ -38,6 +38,7 @@ pub(super) fn play(world: &mut World) {
     for _ in 0..world.rng.within(5, 60) {
         stage.step(world);
     }
+    stage.check_shape(world);
     stage.muxed.close();
     assert_eq!(stage.muxed.inject_outbound(address(0), &[0x45]), Err(WriteError::Closed));
 }
@@ -131,6 +132,25 @@ impl Stage<'_> {
         assert_eq!(injected, expected, "inject inbound");
         assert_eq!(heard.0, if self.attached { vec![bytes] } else { Vec::new() });
         self.injected += usize::from(self.attached);
+    }
+
+    /// What it is follows from what its endpoints are: without link header, none of which segments.
+    fn check_shape(&self, world: &mut World) {
+        let muxed = &self.muxed;
+        assert_eq!((muxed.max_header_length(), muxed.link_address()), (0, LinkAddress::ZERO));
+        assert_eq!((muxed.arp_hardware_type(), muxed.supported_gso()), (ArpHardwareType::None, GsoSupport::None));
+        assert_eq!((muxed.gso_max_size(), muxed.capabilities()), (0, Capabilities::empty()));
+        assert_eq!(muxed.is_attached(), self.attached);
+        let mtu = world.rng.within(1, MTU as usize) as u32;
+        assert_eq!((muxed.set_mtu(mtu), muxed.mtu(), muxed.set_mtu(0)), (Ok(()), mtu, Err(ConfigError::MtuZero)));
+        assert_eq!(muxed.set_link_address(LinkAddress::BROADCAST), Err(ConfigError::GroupAddress));
+        let parsed = muxed.parse_header(&[0x60]).map(|parsed| (parsed.protocol, parsed.header_len));
+        assert_eq!(parsed, Ok((EtherType::IPV6, 0)));
+        let mut packet = Packet::new(EtherType::IPV4, &[]).via(address(0));
+        muxed.add_header(&mut packet);
+        assert!(packet.link_header().is_empty());
+        muxed.set_on_close_action(None);
+        assert_eq!(MuxedInjectableEndpoint::new(&[]).err(), Some(ConfigError::NoQueues));
     }
 
     fn check(&mut self, world: &mut World) {

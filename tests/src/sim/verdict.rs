@@ -78,7 +78,7 @@ pub(super) fn offload_of(header: &[u8], frame: &[u8], link_len: usize) -> Option
         2 => ChecksumState::Unnecessary,
         _ => {
             let is_within = start >= link_len + 20 && start + usize::from(offset) + 2 <= frame.len();
-            is_within.then_some(ChecksumState::Partial { start: (start - link_len) as u16, offset })?
+            is_within.then(|| ChecksumState::Partial { start: (start - link_len) as u16, offset })?
         }
     };
     if header[1] == 0 {

@@ -111,6 +111,11 @@ fn completed(packet: &Offloaded, link_len: usize) -> Vec<u8> {
         frame.truncate(layers.network + len);
         if let ChecksumState::Partial { .. } = packet.offload.checksum {
             make_checksum(&mut frame, &layers);
+            // Whoever completes a checksum writes 0 as 0xffff, without a look at the protocol (`skb_checksum_help`).
+            let field = layers.transport + usize::from(layers.protocol.checksum_offset());
+            if be16(&frame, field) == 0 {
+                put(&mut frame, field, 0xffff);
+            }
         }
     }
     frame
