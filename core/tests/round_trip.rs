@@ -159,10 +159,15 @@ impl Flow {
     }
 }
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method alone holds for one lifetime of packets only"
+)]
 fn cut(frame: &[u8], offload: Offload) -> Vec<Vec<u8>> {
     written(frame, offload, |splitter, index, headers| splitter.write_segment(index, headers))
 }
 
+#[expect(clippy::redundant_closure_for_method_calls, reason = "as for `cut`")]
 fn partial(frame: &[u8], offload: Offload) -> Vec<Vec<u8>> {
     written(frame, offload, |splitter, index, headers| splitter.write_partial_segment(index, headers))
 }

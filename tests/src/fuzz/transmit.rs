@@ -49,7 +49,7 @@ fn over<const SLOTS: usize>(dice: &mut Dice) -> Outcome {
     };
     Outcome {
         kind: format!("{SLOTS} slots, {} queues, {policy}, sent {} {refusals:?}", far.len().min(2), scale(tx.sent) / 4),
-        size: packets.iter().flat_map(|packet| packet.parts()).map(|part| part.len()).sum(),
+        size: packets.iter().flat_map(Packet::parts).map(|part| part.len()).sum(),
     }
 }
 

@@ -34,7 +34,7 @@ impl Arguments {
                 "--seconds" => arguments.time = Duration::try_from_secs_f64(value.parse()?)?,
                 "--cases" => arguments.cases = Some(value.parse()?),
                 "--only" => {
-                    arguments.targets = value.split(',').map(Target::named).collect::<Option<_>>().ok_or(USAGE)?
+                    arguments.targets = value.split(',').map(Target::named).collect::<Option<_>>().ok_or(USAGE)?;
                 }
                 "--keep" => arguments.keep = value.parse()?,
                 "--seed" => arguments.seed = value.parse()?,
