@@ -66,6 +66,9 @@ pub(crate) fn checksums_are_valid_where_the_kernel_found_them_so() {
     for case in ["gro_tcp", "gro_udp", "gro_vnet"].into_iter().flat_map(cases) {
         for frame in case.expect.as_ref().map(Expected::frames).unwrap_or_default() {
             let vnet = frame.vnet.unwrap();
+            if is_judged_later(&case.name) {
+                continue;
+            }
             let Some(layers) = Layers::behind(&frame.bytes, case.link_len) else { continue };
             let is_valid = is_transport_valid(&frame.bytes, &layers);
             if vnet.gso_type == GSO_NONE && vnet.flags & DATA_VALID != 0 {
@@ -77,4 +80,10 @@ pub(crate) fn checksums_are_valid_where_the_kernel_found_them_so() {
         }
     }
     assert!(valid > 100 && wrong > 5, "{valid} valid, {wrong} wrong");
+}
+
+/// Before it merges, the kernel sums the whole IP payload, and takes no checksum for one that is right. Its UDP covers as much as the UDP header says
+/// (RFC 768), and drops what has none over IPv6 (RFC 8200, section 8.1).
+fn is_judged_later(case: &str) -> bool {
+    case.contains("UDP length") || (case.starts_with("udp6") && case.contains("checksum 0"))
 }
