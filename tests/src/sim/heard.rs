@@ -110,10 +110,10 @@ fn by_flow(
 ) -> Vec<(Flow, Vec<Delivery>)> {
     let mut flows = Vec::<(Flow, Vec<_>)>::new();
     for Delivery { protocol, tag, packet } in packets {
+        // As it was spread: on a wire, a packet that tells a wrong length may be cut to it and have another key.
+        let key = FlowKey::parse(protocol, &packet.frame[link_len..]).filter(|_| options.processors_per_channel > 1);
         let packets = if options.gro { plain(&packet, link_len) } else { vec![packet] };
         for packet in packets {
-            let key =
-                FlowKey::parse(protocol, &packet.frame[link_len..]).filter(|_| options.processors_per_channel > 1);
             let flow = (key, tag, headers_of(&packet.frame, link_len));
             let delivery = Delivery { protocol, tag, packet };
             match flows.iter_mut().find(|(other, _)| *other == flow) {
