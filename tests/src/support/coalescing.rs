@@ -60,6 +60,10 @@ pub fn on_the_wire(packet: &Offloaded, link_len: usize) -> Vec<Vec<u8>> {
     let Some(gso) = packet.offload.gso else { return vec![completed(packet, link_len)] };
     let layers = Layers::behind(frame, link_len).expect("a super-frame has headers");
     let (headers, payload) = frame.split_at(layers.payload);
+    if payload.len() <= gso.size.into() {
+        // Of one segment it is no super-frame, and its checksum is completed as that of any packet.
+        return vec![completed(packet, link_len)];
+    }
     let segments = payload.chunks(gso.size.into()).enumerate();
     let is_last = |at: usize| (at + 1) * usize::from(gso.size) >= payload.len();
     segments.map(|(at, payload)| segment(headers, &layers, at, gso.size, payload, is_last(at))).collect()
