@@ -19,7 +19,7 @@ impl Stream {
         Self { pattern, hash: is_hashed.then(|| XxHash64::with_seed(0)), position: 0 }
     }
 
-    /// The bytes that come next, [`CHUNK`] at most.
+    /// The bytes that come next, 256 KiB at most.
     #[must_use]
     pub fn next(&self, most: u64) -> &[u8] {
         let start = (self.position % PERIOD as u64) as usize;

@@ -127,9 +127,9 @@ fn transferring<D: Rounds>(
 }
 
 const TCP: Offloads = Offloads::CSUM.union(Offloads::TSO4).union(Offloads::TSO6);
-/// Bytes of a transfer in single frames, and in super-frames: some tens of milliseconds.
-const FEW: u64 = 16 << 20;
-const MANY: u64 = 64 << 20;
+/// Bytes of a transfer in single frames, and in super-frames: some tenths of a second, so that its start counts little.
+const FEW: u64 = 64 << 20;
+const MANY: u64 = 512 << 20;
 const FIRST_PORT: u16 = 32_768;
 /// One step.
 const TURN: Duration = Duration::ZERO;
