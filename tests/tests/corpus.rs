@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let mut trials = Trials::enter();
     trials.anywhere(frames_are_received_as_by_the_model);
     trials.anywhere(frames_with_virtio_net_header_are_received_as_by_the_model);
+    trials.anywhere(packets_are_sent_as_by_the_model);
     trials.anywhere(super_frames_are_cut_as_by_the_model);
     trials.anywhere(segments_are_merged_as_by_the_model);
     trials.conclude()
@@ -20,6 +21,10 @@ fn frames_are_received_as_by_the_model() {
 
 fn frames_with_virtio_net_header_are_received_as_by_the_model() {
     replay("offloaded");
+}
+
+fn packets_are_sent_as_by_the_model() {
+    replay("transmit");
 }
 
 fn super_frames_are_cut_as_by_the_model() {

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::scripted::{Script, attached};
-use crate::stream::{FIN, Made, PSH, Stream, arrived, packets, without_idle_id};
+use crate::stream::{FIN, Made, PSH, Stream, arrived, in_one_form, packets};
 
 fn coalescing() -> Options {
     Options { tx_coalesce: true, ..Options::default() }
@@ -276,9 +276,9 @@ proptest! {
         }
         let tx = endpoint.counters().tx;
         prop_assert_eq!((tx.sent + tx.merged, tx.refused_total() + sent), (sent, made.len()));
-        let arrived: Vec<_> = script.sent().iter().flat_map(|frame| arrived(frame)).map(without_idle_id).collect();
+        let arrived: Vec<_> = script.sent().iter().flat_map(|frame| arrived(frame)).map(in_one_form).collect();
         let left = made.iter().zip(&all).filter(|(_, packet)| packet.status() == TxStatus::Sent);
-        let expected: Vec<_> = left.map(|(made, _)| without_idle_id(made.on_the_wire())).collect();
+        let expected: Vec<_> = left.map(|(made, _)| in_one_form(made.on_the_wire())).collect();
         prop_assert!(arrived == expected);
     }
 }

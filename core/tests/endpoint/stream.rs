@@ -137,11 +137,17 @@ pub(crate) fn arrived(frame: &[u8]) -> Vec<Vec<u8>> {
     cut(frame, header.offload(frame, 0).unwrap())
 }
 
-/// The same packet with an IPv4 identification of 0 if it is atomic: it has no meaning (RFC 6864).
-pub(crate) fn without_idle_id(mut packet: Vec<u8>) -> Vec<u8> {
+/// The same packet with an IPv4 identification of 0 if it is atomic, when it has no meaning (RFC 6864), and with a TCP checksum of 0 if it is
+/// 0xffff, which is the same number: whoever completes a packet writes the one, whoever cuts it off another the other.
+pub(crate) fn in_one_form(mut packet: Vec<u8>) -> Vec<u8> {
     if packet[0] == 0x45 && packet[6] & 0x40 != 0 {
         packet[4..6].fill(0);
         put_header_checksum(&mut packet);
+    }
+    let (protocol, transport) = if packet[0] >> 4 == 4 { (packet[9], 20) } else { (packet[6], 40) };
+    match packet.get_mut(transport + 16..transport + 18) {
+        Some(checksum) if protocol == 6 && checksum == [0xff; 2] => checksum.fill(0),
+        _ => {}
     }
     packet
 }
