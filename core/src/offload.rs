@@ -4,6 +4,7 @@
 //! comes in says what was left undone; a packet that goes out says what may be. So what [`RxPacket::offload`](crate::RxPacket::offload)
 //! tells can be handed to [`Packet::with_offload`](crate::Packet::with_offload) as it is: that is forwarding.
 
+use crate::io::Offloads;
 use crate::wire::Layers;
 use crate::wire::layers::{IpVersion, TransportProtocol};
 
@@ -23,7 +24,20 @@ impl Offload {
     /// True if the packet is fit for a wire as it stands.
     #[must_use]
     pub const fn is_none(&self) -> bool {
-        self.gso.is_none() && !matches!(self.checksum, ChecksumState::Partial { .. })
+        self.gso.is_none() && !self.checksum.is_partial()
+    }
+
+    /// The capabilities that a packet of this IP version needs to leave as it is; empty where nothing is left to do to it.
+    pub(crate) fn needs(self, version: Option<IpVersion>) -> Offloads {
+        let checksum = if self.checksum.is_partial() { Offloads::CSUM } else { Offloads::empty() };
+        checksum
+            | match self.gso.map(|gso| gso.gso_type) {
+                None => Offloads::empty(),
+                Some(GsoType::TcpV4) => Offloads::TSO4,
+                Some(GsoType::TcpV6) => Offloads::TSO6,
+                Some(GsoType::UdpL4) if version == Some(IpVersion::V6) => Offloads::USO6,
+                Some(GsoType::UdpL4) => Offloads::USO4,
+            }
     }
 
     /// The same for a packet with `payload_len` bytes of transport payload: one that fits a single segment is not cut.
@@ -57,6 +71,13 @@ pub enum ChecksumState {
         /// Where the field is: bytes from `start`; 16 for TCP, 6 for UDP.
         offset: u16,
     },
+}
+
+impl ChecksumState {
+    /// True if the checksum is still to be computed.
+    pub(crate) const fn is_partial(self) -> bool {
+        matches!(self, Self::Partial { .. })
+    }
 }
 
 /// How a super-frame is to be cut (generic segmentation offload).

@@ -10,9 +10,9 @@
 
 use core::ops::Range;
 
-use crate::io::{Offloads, VlanTag};
-use crate::offload::{GsoType, Offload};
-use crate::rx::gro::{Frame, Head, MAX_SEGMENTS, Segment, is_verified};
+use crate::io::Offloads;
+use crate::offload::Offload;
+use crate::rx::gro::{Frame, Head, Headers, MAX_SEGMENTS, Segment};
 use crate::wire::Checksum;
 use crate::wire::segment::{HeaderBuf, MAX_HEADERS_LEN};
 
@@ -23,25 +23,23 @@ pub(super) struct Whole<'b> {
     pub(super) offload: Offload,
 }
 
-impl Frame for Whole<'_> {
+impl Headers for Whole<'_> {
     fn headers(&self) -> &[u8] {
         self.bytes
-    }
-
-    fn len(&self) -> usize {
-        self.bytes.len()
     }
 
     fn link_len(&self) -> usize {
         self.link_len
     }
+}
+
+impl Frame for Whole<'_> {
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
 
     fn offload(&self) -> Offload {
         self.offload
-    }
-
-    fn vlan(&self) -> Option<VlanTag> {
-        None
     }
 
     fn add_to(&self, sum: &mut Checksum, range: Range<usize>) {
@@ -49,36 +47,21 @@ impl Frame for Whole<'_> {
     }
 }
 
-/// The headers of a frame whose bytes are elsewhere.
+/// How the first frame of a run began, whose bytes are in the buffer.
 struct First {
     headers: HeaderBuf,
-    len: usize,
     link_len: usize,
     offload: Offload,
 }
 
-impl Frame for First {
+impl Headers for First {
     fn headers(&self) -> &[u8] {
         &self.headers
-    }
-
-    fn len(&self) -> usize {
-        self.len
     }
 
     fn link_len(&self) -> usize {
         self.link_len
     }
-
-    fn offload(&self) -> Offload {
-        self.offload
-    }
-
-    fn vlan(&self) -> Option<VlanTag> {
-        None
-    }
-
-    fn add_to(&self, _sum: &mut Checksum, _range: Range<usize>) {}
 }
 
 /// What stands at the start of the buffer and may go on: one segment, or several.
@@ -94,19 +77,14 @@ pub(super) struct Run {
 impl Run {
     /// A run that begins with `frame`; `None` if nothing can follow it, or the system that can do `granted` does not cut such packets.
     pub(super) fn begin(frame: &Whole<'_>, granted: Offloads) -> Option<Self> {
-        let segment = Segment::of(frame).filter(|segment| !segment.is_alone())?;
+        let segment = Segment::first(frame, granted)?;
         let headers_len = segment.layers.payload;
-        if headers_len > MAX_HEADERS_LEN
-            || segment.end != frame.len()
-            || !is_verified(frame, &segment.layers, segment.end)
-        {
+        if headers_len > MAX_HEADERS_LEN || segment.end != frame.len() {
             return None;
         }
         let headers = HeaderBuf::gather(core::iter::once(frame.bytes.split_at(headers_len).0));
-        let Whole { link_len, offload, .. } = *frame;
-        let head = Head::new(First { headers, len: frame.len(), link_len, offload }, segment);
-        let run = Self { head, len: frame.len(), count: 1, is_closed: false };
-        granted.contains(run.needs()).then_some(run)
+        let first = First { headers, link_len: frame.link_len, offload: frame.offload };
+        Some(Self { head: Head::new(first, segment), len: frame.len(), count: 1, is_closed: false })
     }
 
     /// Bytes of all headers.
@@ -131,15 +109,5 @@ impl Run {
         }
         self.head.write_headers(frame);
         self.head.offload()
-    }
-
-    /// As for a packet that is handed in.
-    fn needs(&self) -> Offloads {
-        let segmentation = match self.head.offload().gso.map(|gso| gso.gso_type) {
-            Some(GsoType::TcpV4) => Offloads::TSO4,
-            Some(GsoType::TcpV6) => Offloads::TSO6,
-            _ => Offloads::USO4 | Offloads::USO6,
-        };
-        segmentation | Offloads::CSUM
     }
 }

@@ -13,12 +13,11 @@
 use core::ops::Range;
 
 use super::batch::Due;
-use super::downgrade::Request;
 use super::gso::payload_slices;
-use crate::io::{Offloads, VlanTag};
+use crate::io::Offloads;
 use crate::offload::Offload;
 use crate::packet::Packet;
-use crate::rx::gro::{Frame, Head, MAX_SEGMENTS, Segment, is_verified};
+use crate::rx::gro::{Frame, Head, Headers, MAX_SEGMENTS, Segment};
 use crate::wire::Checksum;
 use crate::wire::segment::{HeaderBuf, MAX_HEADERS_LEN};
 use crate::wire::vnet::MAX_LEN;
@@ -55,25 +54,23 @@ impl<'d> Candidate<'d> {
     }
 }
 
-impl Frame for Candidate<'_> {
+impl Headers for Candidate<'_> {
     fn headers(&self) -> &[u8] {
         &self.headers
-    }
-
-    fn len(&self) -> usize {
-        self.len
     }
 
     fn link_len(&self) -> usize {
         self.link_len
     }
+}
+
+impl Frame for Candidate<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
 
     fn offload(&self) -> Offload {
         self.offload
-    }
-
-    fn vlan(&self) -> Option<VlanTag> {
-        None
     }
 
     fn add_to(&self, sum: &mut Checksum, range: Range<usize>) {
@@ -94,15 +91,12 @@ impl<'p, 'd> OpenRun<'p, 'd> {
     /// A run that begins with `candidate`, the first of `packets`; `None` if nothing can join it, or the system that can do `granted` does not
     /// cut such packets.
     pub(super) fn begin(candidate: Candidate<'d>, packets: Due<'p, 'd>, granted: Offloads) -> Option<Self> {
-        let segment = Segment::of(&candidate).filter(|segment| !segment.is_alone())?;
+        let segment = Segment::first(&candidate, granted)?;
         if segment.layers.payload > MAX_HEADERS_LEN - MAX_LEN {
             return None;
         }
         let slices = candidate.slices(segment.layers.payload..segment.end).count();
-        let head = Head::new(candidate, segment);
-        let is_verified = || is_verified(&head.packet, &head.segment.layers, head.segment.end);
-        let is_one = granted.contains(needs(&head)) && is_verified();
-        is_one.then_some(Self { head, packets, count: 1, slices, is_closed: false })
+        Some(Self { head: Head::new(candidate, segment), packets, count: 1, slices, is_closed: false })
     }
 
     /// Takes a candidate in that goes on where the run ends, if it has at most `room` slices then.
@@ -157,13 +151,8 @@ impl<'p, 'd> OpenRun<'p, 'd> {
 
     /// What the whole asks of the system.
     pub(super) fn needs(&self) -> Offloads {
-        needs(&self.head)
+        self.head.needs()
     }
-}
-
-fn needs(head: &Head<Candidate<'_>>) -> Offloads {
-    let (layers, network) = (Some(head.segment.layers), head.packet.link_len);
-    Request { offload: head.offload(), layers, network, payload_len: head.segment.payload_len() }.needs()
 }
 
 /// The slices of `parts`, which `header_len` bytes stand in front of, that hold these bytes of both.

@@ -4,9 +4,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::endpoint::GsoSupport;
 use crate::io::{ErrorKind, Offloads};
-use crate::offload::{ChecksumState, Gso, GsoType, Offload};
+use crate::offload::{Gso, GsoType, Offload};
 use crate::wire::Layers;
-use crate::wire::layers::IpVersion;
 use crate::wire::vnet::{GSO_BY_FRAGS, UDP_MAX_SEGMENTS};
 
 /// A packet by what is left to do to it.
@@ -20,18 +19,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The capabilities that the packet needs to leave as it is; empty where nothing is left to do to it.
     pub(super) fn needs(&self) -> Offloads {
-        let checksum = if self.is_partial() { Offloads::CSUM } else { Offloads::empty() };
-        let version = self.layers.map(|layers| layers.version);
-        checksum
-            | match self.offload.gso.map(|gso| gso.gso_type) {
-                None => Offloads::empty(),
-                Some(GsoType::TcpV4) => Offloads::TSO4,
-                Some(GsoType::TcpV6) => Offloads::TSO6,
-                Some(GsoType::UdpL4) if version == Some(IpVersion::V6) => Offloads::USO6,
-                Some(GsoType::UdpL4) => Offloads::USO4,
-            }
+        self.offload.needs(self.layers.map(|layers| layers.version))
     }
 
     /// Whether the packet is left to the system that can do `granted`.
@@ -48,11 +37,7 @@ impl Request {
             let transport = layers.transport.saturating_sub(self.network);
             gso.gso_type.fits(&layers) && gso.gso_type.agrees(self.offload.checksum, transport)
         });
-        self.is_partial() && fits && !is_too_many && !matches!(gso.size, 0 | GSO_BY_FRAGS)
-    }
-
-    const fn is_partial(&self) -> bool {
-        matches!(self.offload.checksum, ChecksumState::Partial { .. })
+        self.offload.checksum.is_partial() && fits && !is_too_many && !matches!(gso.size, 0 | GSO_BY_FRAGS)
     }
 }
 

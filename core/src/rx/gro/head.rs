@@ -2,11 +2,12 @@ use core::ops::Range;
 
 use super::finish;
 use super::flow::Related;
-use super::frame::Frame;
+use super::frame::{Frame, Headers};
 use super::like::{Ipv4, Ipv6, Tcp, ethernet};
 use super::prediction::Prediction;
 use super::segment::{CWR, FIN, Network, PSH, Segment, is_whole_udp, varying};
 use super::verify::is_verified;
+use crate::io::Offloads;
 use crate::offload::{ChecksumState, Offload};
 use crate::packet::RxPacket;
 use crate::wire::Layers;
@@ -40,7 +41,7 @@ pub(crate) struct Next {
     id: u16,
 }
 
-impl<P: Frame> Head<P> {
+impl<P: Headers> Head<P> {
     pub(crate) fn new(packet: P, segment: Segment) -> Self {
         Self {
             len: segment.end - segment.layers.network,
@@ -60,7 +61,7 @@ impl<P: Frame> Head<P> {
     }
 
     /// True if `segment` is of this flow: what [`Flow`](super::flow::Flow) does not tell is compared too.
-    pub(super) fn is_of_flow(&self, segment: &Segment, packet: &impl Frame) -> bool {
+    pub(super) fn is_of_flow(&self, segment: &Segment, packet: &impl Headers) -> bool {
         let (layers, other) = (&self.segment.layers, &segment.layers);
         self.segment.flow == segment.flow
             && (layers.network, layers.version, layers.protocol) == (other.network, other.version, other.protocol)
@@ -117,6 +118,11 @@ impl<P: Frame> Head<P> {
     /// What is left to do to the whole.
     pub(crate) fn offload(&self) -> Offload {
         finish::offload(&self.segment, self.packet.link_len())
+    }
+
+    /// What the whole asks of the system.
+    pub(crate) fn needs(&self) -> Offloads {
+        self.offload().needs(Some(self.segment.layers.version))
     }
 
     /// Makes `frame`, which begins with the headers of the first packet, begin with those of the whole.
@@ -185,7 +191,7 @@ impl<P: Frame> Head<P> {
             && self.len + (payload.end - payload.start) <= MAX_PACKET_LEN
     }
 
-    fn is_same_link(&self, packet: &impl Frame) -> bool {
+    fn is_same_link(&self, packet: &impl Headers) -> bool {
         let is_same = match self.segment.layers.network {
             HEADER_LEN => packet.headers().first_chunk().map(ethernet) == self.segment.ethernet,
             len => self.is_same(packet.headers(), 0..len),
@@ -195,7 +201,7 @@ impl<P: Frame> Head<P> {
 
     /// True if as much of the frame is link header, and the same tag was taken out of it.
     #[inline]
-    fn is_tagged_so(&self, packet: &impl Frame) -> bool {
+    fn is_tagged_so(&self, packet: &impl Headers) -> bool {
         self.packet.link_len() == packet.link_len() && self.packet.vlan() == packet.vlan()
     }
 

@@ -41,12 +41,11 @@ use crate::dispatcher::NetworkDispatcher;
 use crate::packet::RxPacket;
 use crate::wire::EtherType;
 use flow::Related;
-pub(crate) use frame::Frame;
+pub(crate) use frame::{Frame, Headers};
 pub(crate) use head::{Head, Next};
 use run::Run;
 pub(crate) use segment::Segment;
 use segment::is_single;
-pub(crate) use verify::is_verified;
 
 /// Merges successive segments of TCP and UDP flows.
 ///

@@ -1,9 +1,11 @@
 use core::ops::Range;
 
+use super::finish;
 use super::flow::Flow;
 use super::frame::Frame;
 use super::like;
 use super::verify::is_verified;
+use crate::io::Offloads;
 use crate::offload::ChecksumState;
 use crate::packet::RxPacket;
 use crate::wire::checksum::sum_of;
@@ -65,7 +67,7 @@ impl Segment {
 
     /// `None` for what is not fit to be merged, whatever its checksum.
     #[inline]
-    pub(crate) fn of(packet: &impl Frame) -> Option<Self> {
+    fn of(packet: &impl Frame) -> Option<Self> {
         let frame = packet.headers();
         let layers = layers(frame, packet.link_len())?;
         let (network, addresses, len) = network(frame, &layers)?;
@@ -76,6 +78,13 @@ impl Segment {
         let Transport { ports, like, sequence, flags } = transport(frame, &layers, end)?;
         let (flow, ethernet) = (Flow { addresses, ports }, frame.first_chunk().map(like::ethernet));
         Some(Self { layers, end, flow, ethernet, network, tcp: like, sequence, flags })
+    }
+
+    /// The segment in a frame to send, if others may follow it and a system that can do `granted` cuts what they become together.
+    pub(crate) fn first(frame: &impl Frame, granted: Offloads) -> Option<Self> {
+        let segment = Self::of(frame).filter(|segment| !segment.is_alone())?;
+        let needs = finish::offload(&segment, frame.link_len()).needs(Some(segment.layers.version));
+        (granted.contains(needs) && is_verified(frame, &segment.layers, segment.end)).then_some(segment)
     }
 
     /// IPv4 identification; 0 for IPv6.
@@ -98,7 +107,7 @@ impl Segment {
     }
 
     /// Not to be held: nothing can follow it, or it has nothing to merge.
-    pub(crate) const fn is_alone(&self) -> bool {
+    pub(super) const fn is_alone(&self) -> bool {
         let is_reserved = matches!(self.network, Network::V4 { is_reserved: true, .. });
         is_reserved || self.payload_len() == 0 || self.flags & (URG | PSH | RST | SYN | FIN) != 0
     }
