@@ -5,6 +5,7 @@
 pub(crate) mod bpf;
 pub(crate) mod mapping;
 pub(crate) mod mmsg;
+pub(crate) mod prefetch;
 #[cfg(feature = "reference")]
 pub mod reference;
 pub(crate) mod sockaddr;

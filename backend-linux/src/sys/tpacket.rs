@@ -24,6 +24,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use fdlink_core::io::RxFrame;
 
 use super::mapping::Mapping;
+use super::prefetch::prefetch_lines;
 use super::tpacket_frame::{Bounds, Found, Lending, NOTHING, SlotHeader, V3_LEN, find_v3, half_word, lend, read};
 
 /// How a ring is divided.
@@ -126,6 +127,12 @@ impl<H: SlotHeader> SlotRing<H> {
         if slot < self.len { slot } else { slot - self.len }
     }
 
+    /// Asks for a slot ahead: its header, and the start of its frame behind that.
+    #[inline(always)]
+    fn prefetch(&self) {
+        prefetch_lines(self.memory.start().as_ptr().wrapping_add(self.ahead(SLOTS_AHEAD)));
+    }
+
     /// Where the slot behind the one at `slot` starts.
     #[inline]
     fn behind(&self, slot: usize) -> usize {
@@ -164,6 +171,7 @@ impl<'b, H: SlotHeader> Iterator for SlotFrames<'b, H> {
         **left = behind;
         ring.next = ring.behind(slot.start);
         ring.taken += 1;
+        ring.prefetch();
         // SAFETY: slots lie inside the mapping, and this one is ours.
         let found = unsafe { H::find(&ring.memory, slot, ring.lending.vnet_header_len) };
         // SAFETY: `'b` borrows the ring, and so ends before the mapping does and before the next `release`, until which the slot is ours. `next` has moved
@@ -175,6 +183,9 @@ impl<'b, H: SlotHeader> Iterator for SlotFrames<'b, H> {
 /// Most slots lent at a time. Their headers are looked at twice, to take the frame and to give the slot back, and are to stay in the nearest cache
 /// meanwhile.
 const MOST_LENT: usize = 32;
+/// How many slots ahead memory is asked for. A sender on another core leaves them in its cache: with 4 to 8, a backlog of 2,048 frames took 1.25 times
+/// the processor time of a bare loop, and without 1.4 times (AMD EPYC).
+const SLOTS_AHEAD: usize = 8;
 
 /// A ring of blocks, many frames each: `TPACKET_V3`. The kernel hands a block over when it is full or its time is up.
 #[derive(Debug)]
@@ -253,7 +264,11 @@ impl BlockRing {
         // Forward only, so that no frame is lent twice.
         match header.tp_next_offset as usize {
             0 => self.left = 0,
-            step => self.next = at.saturating_add(step.max(V3_LEN)),
+            step => {
+                self.next = at.saturating_add(step.max(V3_LEN));
+                // Where the frame after the next one is if frames are of one length.
+                prefetch_lines(self.memory.start().as_ptr().wrapping_add(bounds.start + 2 * step));
+            }
         }
         let bounds = Bounds { len: if self.left > 0 { (self.next - at).min(room) } else { room }, ..bounds };
         // SAFETY: the bounds lie inside the block.
