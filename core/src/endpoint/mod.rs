@@ -1,5 +1,6 @@
 //! The endpoint: what a stack configures and writes to, and where receivers come from.
 
+mod address;
 mod inject;
 mod lifecycle;
 mod link;
@@ -13,6 +14,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use spin::Mutex;
 
+use address::SharedAddress;
 pub use inject::{InjectableEndpoint, InjectableLinkEndpoint};
 pub(crate) use lifecycle::Lifecycle;
 pub use link::{LinkEndpoint, OnCloseAction};
@@ -123,7 +125,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
     }
 
     fn link_address(&self) -> LinkAddress {
-        *self.shared.address.lock()
+        self.shared.address.load()
     }
 
     fn set_link_address(&self, address: LinkAddress) -> Result<(), ConfigError> {
@@ -135,7 +137,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> LinkEndpoint for Endpoint<IO, Q> {
             let _ = self.filter_below(&before);
             return Err(refused);
         }
-        *self.shared.address.lock() = address;
+        self.shared.address.store(address);
         Ok(())
     }
 
@@ -214,7 +216,7 @@ pub(crate) struct Shared {
     /// Packets injected inbound: they pass no queue.
     pub(crate) injected: Mutex<Counters>,
     mtu: AtomicU32,
-    address: Mutex<LinkAddress>,
+    address: SharedAddress,
     /// Held while the address and the filters of the queues change together.
     readdressing: Mutex<()>,
     on_close: Mutex<Option<OnCloseAction>>,
@@ -228,7 +230,7 @@ impl Shared {
             injected: Mutex::new(Counters::default()),
             lifecycle: Lifecycle::new(),
             mtu: AtomicU32::new(config.options.mtu),
-            address: Mutex::new(config.options.address),
+            address: SharedAddress::new(config.options.address),
             readdressing: Mutex::new(()),
             on_close: Mutex::new(None),
             flow_seed: Mutex::new(config.options.flow_seed),
@@ -240,7 +242,7 @@ impl Shared {
     }
 
     pub(crate) fn rx_filter(&self) -> RxFilter {
-        self.config.rx_filter(*self.address.lock())
+        self.config.rx_filter(self.address.load())
     }
 
     /// What a queue with `vnet_header_len` bytes of virtio-net header accepts now; taken once for a batch.
@@ -250,7 +252,7 @@ impl Shared {
 
     /// What link headers are made of now; taken once for a batch.
     pub(crate) fn header(&self) -> HeaderMaker {
-        HeaderMaker { ethernet: self.config.options.ethernet_header, address: *self.address.lock() }
+        HeaderMaker { ethernet: self.config.options.ethernet_header, address: self.address.load() }
     }
 
     /// Why packets cannot be written now, if they cannot.

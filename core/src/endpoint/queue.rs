@@ -8,6 +8,8 @@ use crate::io::{Channel, Limits, Offloads, RawIo, RxFilter, Stop as _, TxQueue a
 use crate::tx::Doubts;
 
 /// One channel of an endpoint, with its counters.
+// Queues lie in a row, and each has a thread that counts: they share no pair of cache lines, which many processors fetch together.
+#[repr(align(128))]
 pub struct Queue<IO: RawIo> {
     pub(crate) tx: IO::Tx,
     pub(crate) limits: Limits,
