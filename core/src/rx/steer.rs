@@ -56,7 +56,8 @@ impl<D: NetworkDispatcher, L: AsMut<[D]>> NetworkDispatcher for Steering<D, L> {
     #[inline]
     fn deliver(&mut self, protocol: EtherType, packet: RxPacket<'_>) {
         let dispatchers = self.dispatchers.as_mut();
-        let flow = FlowKey::parse(protocol, packet.payload());
+        // With one dispatcher there is nothing to choose, and a hash costs more than the copy of a small packet.
+        let flow = if dispatchers.len() > 1 { FlowKey::parse(protocol, packet.payload()) } else { None };
         let index = flow.map_or(0, |flow| scale(self.hasher.hash(&flow), dispatchers.len()));
         match dispatchers.get_mut(index) {
             Some(dispatcher) => dispatcher.deliver(protocol, packet),

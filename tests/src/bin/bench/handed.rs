@@ -1,10 +1,15 @@
-//! G2b: a backlog taken from a receive ring and handed to two processors on another thread, against a copy on the heap for each frame.
+//! G2b: a backlog taken from a receive ring and handed to processors, against a copy on the heap for each frame.
+//!
+//! What hand over means is what is compared: both do all of it on one core, and a processor that keeps up finds its packets in the cache. What it costs
+//! besides to cross to another core that comes late, when all of the backlog was taken, is in a row of its own.
 
+use std::array::from_fn;
 use std::error::Error;
 use std::hint::black_box;
 use std::thread::scope;
 use std::time::Duration;
 
+use fdlink_core::NetworkDispatcher;
 use fdlink_core::rx::Steering;
 use fdlink_core::rx::handoff::{Block, Handoff, Processor, Record};
 use fdlink_core::wire::FlowHasher;
@@ -12,7 +17,7 @@ use fdlink_linux::reference::SlotLoop;
 use fdlink_linux::{FdEndpoint, FdOptions};
 
 use crate::arguments::Arguments;
-use crate::backlog::Backlog;
+use crate::backlog::{Backlog, take_all};
 use crate::contest;
 use crate::count::{Count, count_frame};
 use crate::fanout::flows;
@@ -23,54 +28,77 @@ use crate::ring::{FRAMES, Ring, open};
 use crate::scenario::Outcome;
 
 pub(crate) fn measure(size: usize, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
-    let backlogs = [Backlog::new(flows(size), Ring::V2.rest())?, Backlog::new(flows(size), Ring::V2.rest())?];
-    let [ours, theirs] = &backlogs;
-    let endpoint = open(ours.cable.receiver()?, Ring::V2)?;
-    let fdlink = Program::new("fdlink, 2 processors").copy(handing(ours, &endpoint, size)?);
-    let bare = Program::new("bare TPACKET_V2, malloc and copy").copy(copying(theirs)?);
-    Ok(contest::run(&mut [fdlink.turn(TURN), bare.turn(TURN)], arguments, progress)?.into())
+    let backlog = || Backlog::new(flows(size), Ring::V2.rest());
+    let backlogs = [backlog()?, backlog()?, backlog()?, backlog()?];
+    let open = |backlog: &Backlog| open(backlog.cable.receiver()?, Ring::V2);
+    let endpoints = [open(&backlogs[0])?, open(&backlogs[1])?, open(&backlogs[2])?];
+    let ([b1, b2, b3, b4], [e1, e2, e3]) = (&backlogs, &endpoints);
+    let one = Program::new("fdlink, processor").copy(taking_turns::<1>(b1, e1, size)?);
+    let bare = Program::new("bare TPACKET_V2, malloc and copy").copy(copying(b4)?);
+    let two = Program::new("fdlink, 2 processors").copy(taking_turns::<2>(b2, e2, size)?);
+    let far = Program::new("fdlink, 2 on another core").copy(one_after_the_other::<2>(b3, e3, size)?);
+    let programs = &mut [one.turn(TURN), bare.turn(TURN), two.turn(TURN), far.turn(TURN)];
+    Ok(contest::run(programs, arguments, progress)?.into())
 }
 
-/// The time of the thread that receives, and of the one that delivers.
-fn handing<'b>(
+/// A batch is delivered before the next one is taken.
+fn taking_turns<'b, const N: usize>(
     backlog: &'b Backlog,
     endpoint: &'b FdEndpoint,
     size: usize,
 ) -> Result<impl FnMut() -> StepResult + 'b, Box<dyn Error>> {
     let mut receiver = endpoint.receiver(0)?;
-    let block = move || Block::new(vec![0; FRAMES * (size + 64)], vec![Record::default(); FRAMES]);
-    let handoffs: &'static [_; 2] = Box::leak(Box::new([Handoff::new(block()), Handoff::new(block())]));
-    let feeds = handoffs.each_ref().map(|handoff| handoff.feed(|| ()));
-    let mut processors = handoffs.each_ref().map(|handoff| Processor::new(handoff, block()));
-    let mut steering = Steering::new(feeds, FlowHasher::new([17, 4]));
+    let (mut steering, mut processors) = processors::<N>(size);
     Ok(move || {
-        backlog.step(|most| {
-            let mut cost = Cost::of(|| {
-                let mut taken = 0;
-                while taken < most {
-                    match receiver.poll(&mut steering).map_err(|ended| ended.to_string())? {
-                        0 => break,
-                        more => taken += more,
-                    }
-                }
-                Ok((taken, 0))
-            })?;
-            let delivered = scope(|scope| scope.spawn(|| deliver(&mut processors)).join());
-            let delivered = delivered.map_err(|_| "a processor panicked")??;
-            cost.failed = cost.frames - delivered.frames.min(cost.frames);
-            cost.cpu += delivered.cpu;
-            Ok(cost)
-        })
+        let mut delivered = 0;
+        let mut cost = backlog.step(take_all(|| {
+            let taken = receiver.poll(&mut steering).map_err(|ended| ended.to_string())?;
+            delivered += deliver(&mut processors)?;
+            Ok(taken)
+        }))?;
+        cost.failed += cost.frames.saturating_sub(delivered);
+        Ok(cost)
     })
 }
 
-fn deliver(processors: &mut [Processor<'_, Vec<u8>, Vec<Record>>]) -> Result<Cost, String> {
+/// All of it is taken, then delivered on another core: the time of both.
+fn one_after_the_other<'b, const N: usize>(
+    backlog: &'b Backlog,
+    endpoint: &'b FdEndpoint,
+    size: usize,
+) -> Result<impl FnMut() -> StepResult + 'b, Box<dyn Error>> {
+    let mut receiver = endpoint.receiver(0)?;
+    let (mut steering, mut processors) = processors::<N>(size);
+    Ok(move || {
+        let mut cost =
+            backlog.step(take_all(|| Ok(receiver.poll(&mut steering).map_err(|ended| ended.to_string())?)))?;
+        let delivered = scope(|scope| scope.spawn(|| deliver_apart(&mut processors)).join());
+        let delivered = delivered.map_err(|_| "a processor panicked")??;
+        cost.failed += cost.frames.saturating_sub(delivered.frames);
+        cost.cpu += delivered.cpu;
+        Ok(cost)
+    })
+}
+
+type Processors<const N: usize> = [Processor<'static, Vec<u8>, Vec<Record>>; N];
+
+/// `N` of them, and what spreads packets over them.
+fn processors<const N: usize>(size: usize) -> (impl NetworkDispatcher, Processors<N>) {
+    let block = move || Block::new(vec![0; FRAMES * (size + 64)], vec![Record::default(); FRAMES]);
+    let handoffs: &'static [_; N] = Box::leak(Box::new(from_fn(|_| Handoff::new(block()))));
+    let feeds = handoffs.each_ref().map(|handoff| handoff.feed(|| ()));
+    let processors = handoffs.each_ref().map(|handoff| Processor::new(handoff, block()));
+    (Steering::new(feeds, FlowHasher::new([17, 4])), processors)
+}
+
+fn deliver<const N: usize>(processors: &mut Processors<N>) -> Result<usize, String> {
+    let delivered = processors.iter_mut().map(|processor| processor.poll(&mut Count));
+    delivered.sum::<Result<_, _>>().map_err(|closed| closed.to_string())
+}
+
+fn deliver_apart<const N: usize>(processors: &mut Processors<N>) -> Result<Cost, String> {
     machine::pin_apart().map_err(|errno| errno.to_string())?;
-    let work = || {
-        let delivered = processors.iter_mut().map(|processor| processor.poll(&mut Count));
-        Ok((delivered.sum::<Result<usize, _>>()?, 0))
-    };
-    Cost::of(work).map_err(|error| error.to_string())
+    Cost::of(|| Ok((deliver(processors)?, 0))).map_err(|error| error.to_string())
 }
 
 fn copying(backlog: &Backlog) -> Result<impl FnMut() -> StepResult, Box<dyn Error>> {
