@@ -41,14 +41,14 @@ pub(crate) fn step(
     sleep(rest);
     let mut cost = Cost::default();
     for _ in 0..TRIES {
-        cost.add(drain(frames - cost.frames.min(frames))?);
-        if cost.frames >= frames {
+        cost.add(drain(frames - cost.taken().min(frames))?);
+        if cost.taken() >= frames {
             return Ok(cost);
         }
         // The kernel put some off.
         sleep(MOMENT);
     }
-    cost.failed = frames - cost.frames;
+    cost.failed = frames - cost.taken();
     Ok(cost)
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Cost {
     pub(crate) frames: usize,
     /// Frames that the system did not take, or that did not arrive.
     pub(crate) failed: usize,
+    /// Frames that were taken before the time counted.
+    pub(crate) untimed: usize,
     pub(crate) cpu: Duration,
 }
 
@@ -25,13 +27,18 @@ impl Cost {
     pub(crate) fn of(job: impl FnOnce() -> Result<(usize, usize), Box<dyn Error>>) -> StepResult {
         let start = thread_cpu()?;
         let (frames, failed) = job()?;
-        Ok(Self { frames, failed, cpu: thread_cpu()?.saturating_sub(start) })
+        Ok(Self { frames, failed, cpu: thread_cpu()?.saturating_sub(start), ..Self::default() })
     }
 
     pub(crate) fn add(&mut self, other: Self) {
         self.frames += other.frames;
         self.failed += other.failed;
+        self.untimed += other.untimed;
         self.cpu += other.cpu;
+    }
+
+    pub(crate) const fn taken(&self) -> usize {
+        self.frames + self.untimed
     }
 
     fn nanoseconds_per_frame(&self) -> f64 {
