@@ -43,6 +43,7 @@ use crate::wire::EtherType;
 use flow::Related;
 pub(crate) use frame::{Frame, Headers};
 pub(crate) use head::{Head, Next};
+pub(crate) use prediction::Prediction;
 use run::Run;
 pub(crate) use segment::Segment;
 use segment::is_single;
