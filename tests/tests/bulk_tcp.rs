@@ -1,14 +1,20 @@
-//! smoltcp over fdlink against sockets of the kernel: super-frames both ways, by smoltcp's own segmentation and by merging.
+//! smoltcp over fdlink against sockets of the kernel: super-frames both ways, by smoltcp's own segmentation and by merging, and those of UDP.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fdlink_core::io::Offloads;
 use fdlink_core::smoltcp::Device;
 use fdlink_core::{Counters, GsoSupport, LinkEndpoint as _, Options};
 use fdlink_linux::{FdEndpoint, FdIo, FdOptions, endpoint};
-use fdlink_tests::bulk::{Connection, Direction, Family, Kernel, Net, Transfer};
+use fdlink_tests::bulk::{Connection, Direction, Family, Kernel, Net, Rounds as _, Transfer};
 use fdlink_tests::support::{Trials, plain};
+use nix::sys::socket::{setsockopt, sockopt};
+use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket};
+use smoltcp::time::Instant;
+use smoltcp::wire::IpCidr;
 
 fn main() -> ExitCode {
     let mut trials = Trials::enter();
@@ -16,6 +22,7 @@ fn main() -> ExitCode {
     trials.with_tap(ipv4_by_merging);
     trials.with_tap(ipv6_by_merging);
     trials.with_tap(ipv6_where_the_system_cuts_nothing);
+    trials.with_tap(super_frames_of_udp_arrive_as_datagrams);
     trials.conclude()
 }
 
@@ -79,6 +86,46 @@ fn transfer(device: &mut SuperDevice<'_>, kernel: &Kernel, family: Family, direc
     assert!(hash == theirs.hash, "{direction:?}: other bytes arrived than were sent");
 }
 
+/// The kernel sends datagrams in one piece (`UDP_SEGMENT` of udp(7)).
+fn super_frames_of_udp_arrive_as_datagrams() {
+    for family in [Family::V4, Family::V6] {
+        let net = Net::new(true);
+        let socket = net.udp(family);
+        setsockopt(&socket, sockopt::UdpGsoSegment, &(DATAGRAM as i32)).unwrap();
+        let options = FdOptions { offloads: TCP | Offloads::USO4 | Offloads::USO6, ..FdOptions::default() };
+        let endpoint = endpoint([net.tap], offloading(), &options).unwrap();
+        endpoint.attach().unwrap();
+        let sent: Vec<u8> = (0..8 * DATAGRAM + 1).map(|at| (at % 251) as u8).collect();
+        socket.send_to(&sent, (family.smoltcp(), UDP_PORT)).unwrap();
+        let got = datagrams(&mut Device::with_frame_len(&endpoint, 0).unwrap(), family, 9);
+        assert!(got.iter().map(Vec::as_slice).eq(sent.chunks(DATAGRAM)), "{got:?}");
+        let in_one = endpoint.queues()[0].offloads().contains(Offloads::USO4);
+        assert_eq!(endpoint.counters().rx.split, if in_one { 8 } else { 0 });
+        assert_nothing_lost(&endpoint);
+    }
+}
+
+/// The first `count` that a socket of smoltcp receives.
+fn datagrams(device: &mut SuperDevice<'_>, family: Family, count: usize) -> Vec<Vec<u8>> {
+    let mut interface = Interface::new(Config::new(device.hardware_address()), device, Instant::now());
+    interface.update_ip_addrs(|list| list.push(IpCidr::new(family.smoltcp().into(), 24)).unwrap());
+    let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 2 * count], vec![0; 1 << 16]);
+    let mut socket = Socket::new(buffer(), buffer());
+    socket.bind(UDP_PORT).unwrap();
+    let mut sockets = SocketSet::new(Vec::new());
+    let handle = sockets.add(socket);
+    let (mut got, deadline) = (Vec::new(), std::time::Instant::now() + PATIENCE);
+    while got.len() < count {
+        assert!(std::time::Instant::now() < deadline, "{} datagrams of {count}", got.len());
+        device.round(&mut interface, &mut sockets, |sockets| {
+            let socket = sockets.get_mut::<Socket<'_>>(handle);
+            got.extend(std::iter::from_fn(|| socket.recv().ok().map(|(bytes, _)| bytes.to_vec())));
+            got.len() >= count
+        });
+    }
+    got
+}
+
 fn assert_nothing_lost(endpoint: &FdEndpoint) {
     let Counters { rx, tx } = endpoint.counters();
     assert!(rx.is_balanced());
@@ -94,8 +141,11 @@ fn mean(bytes: usize, frames: usize) -> usize {
     bytes / frames.max(1)
 }
 
-/// Of UDP smoltcp would take a super-frame for a datagram.
 const TCP: Offloads = Offloads::CSUM.union(Offloads::TSO4).union(Offloads::TSO6);
+/// Bytes.
+const DATAGRAM: usize = 1000;
+const UDP_PORT: u16 = 7;
+const PATIENCE: Duration = Duration::from_secs(20);
 const LEN: u64 = 32 << 20;
 /// The longest IP packet behind an Ethernet header.
 const SUPER_FRAME: usize = 14 + 65_535;

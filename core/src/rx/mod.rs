@@ -16,6 +16,8 @@ pub(crate) use parse::Filter;
 pub use parse::Parsed;
 pub use parts::Parts;
 pub use receiver::{Ended, Receiver};
+#[cfg(feature = "smoltcp")]
+pub(crate) use split::Cuts;
 pub use split::{Split, complete_checksum};
 pub use steer::Steering;
 pub(crate) use tally::Tally;

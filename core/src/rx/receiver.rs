@@ -103,19 +103,26 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         }
     }
 
-    /// Takes the frame that [`peek`](Receiver::peek) found, counts it, and lends it to `f`; an empty one if it is dropped.
+    /// Takes the frame that [`peek`](Receiver::peek) found, and lends the packet in it to `f`, which counts what becomes of it; `None` if it is
+    /// dropped.
     ///
     /// Between the two there is no error to lose: a frame that was lent and not taken is lent again (rule R4).
     #[cfg(feature = "smoltcp")]
-    pub(crate) fn take<R>(&mut self, f: impl FnOnce(&[u8]) -> R) -> R {
+    pub(crate) fn take<R>(&mut self, f: impl FnOnce(Option<RxPacket<'_>>, &mut Tally<'_>) -> R) -> R {
         let finish = Finish { split: false, complete: false, verify: self.verifies_checksums() };
+        let mut tally = Tally::new(&self.queue.counters);
         let Some(Ok(mut batch)) = self.rx.as_mut().map(|rx| rx.poll(1)) else {
-            return f(&[]);
+            return f(None, &mut tally);
         };
         let filter = self.shared.filter(self.queue.limits.vnet_header_len);
-        let mut tally = Tally::new(&self.queue.counters);
         tally.rx.calls = batch.calls();
-        f(take_one(&mut batch, &filter, finish, &mut tally))
+        f(take_one(&mut batch, &filter, finish, &mut tally), &mut tally)
+    }
+
+    /// To count what becomes of a frame that was taken before.
+    #[cfg(feature = "smoltcp")]
+    pub(crate) fn tally(&self) -> Tally<'e> {
+        Tally::new(&self.queue.counters)
     }
 
     /// True if [`take`](Receiver::take) verifies transport checksums: where it is asked to, and where some are partial, so that who takes
@@ -350,17 +357,13 @@ fn take<'b>(frame: RxFrame<'b>, filter: &Filter, tally: &mut Tally<'_>) -> Optio
 }
 
 #[cfg(feature = "smoltcp")]
-fn take_one<'b, B: RxBatch>(batch: &'b mut B, filter: &Filter, finish: Finish, tally: &mut Tally<'_>) -> &'b [u8] {
-    let taken = batch.frames().next().and_then(|frame| take(frame, filter, tally));
-    let Some((_, mut packet)) = taken else { return &[] };
-    match finish.checksum(&mut packet) {
-        Ok(()) => {
-            tally.delivered_from(1);
-            packet.into_frame()
-        }
-        Err(cause) => {
-            tally.discarded(cause);
-            &[]
-        }
-    }
+fn take_one<'b, B: RxBatch>(
+    batch: &'b mut B,
+    filter: &Filter,
+    finish: Finish,
+    tally: &mut Tally<'_>,
+) -> Option<RxPacket<'b>> {
+    let (_, mut packet) = batch.frames().next().and_then(|frame| take(frame, filter, tally))?;
+    finish.checksum(&mut packet).map_err(|cause| tally.discarded(cause)).ok()?;
+    Some(packet)
 }

@@ -20,13 +20,7 @@ use crate::wire::{Checksum, checksum};
 #[derive(Debug)]
 pub struct Split<'f> {
     frame: &'f mut [u8],
-    network: usize,
-    offload: Offload,
-    /// `None`: the frame goes out whole.
-    template: Option<Template>,
-    leave_partial: bool,
-    /// Of the segment that comes next.
-    index: usize,
+    cuts: Cuts,
 }
 
 impl<'f> Split<'f> {
@@ -36,39 +30,67 @@ impl<'f> Split<'f> {
     ///
     /// It cannot be done, see [`Unsplittable`]. The frame is as it was.
     pub fn new(frame: &'f mut [u8], network: usize, offload: Offload) -> Result<Self, Unsplittable> {
-        let prefix = HeaderBuf::gather(core::iter::once(&*frame));
-        let template = Template::new(&prefix, frame.len(), network, offload)?;
-        if field_end(network, offload.checksum).is_some_and(|end| end > frame.len()) {
-            return Err(Unsplittable::Checksum);
-        }
-        Ok(Self { frame, network, offload, template, leave_partial: false, index: 0 })
+        let cuts = Cuts::new(frame, network, offload)?;
+        Ok(Self { frame, cuts })
     }
 
     /// Leaves checksums partial where that of the super-frame is: for a receiver that does not verify them. What is left to do to each
     /// packet is then the super-frame's offload without segmentation.
     #[must_use]
     pub const fn leave_partial(mut self) -> Self {
-        self.leave_partial = true;
+        self.cuts.leave_partial = true;
         self
     }
 
     /// How many packets there are in all.
     #[must_use]
     pub fn segments(&self) -> usize {
-        self.template.as_ref().map_or(1, Template::segments)
+        self.cuts.segments()
     }
 
     /// The next packet, from its link header on; `None` behind the last one.
     pub fn next_segment(&mut self) -> Option<&mut [u8]> {
+        self.cuts.next_segment(self.frame)
+    }
+}
+
+/// How a super-frame is cut and how far that has come, apart from the frame.
+#[derive(Debug)]
+pub(crate) struct Cuts {
+    network: usize,
+    offload: Offload,
+    /// `None`: the frame goes out whole.
+    template: Option<Template>,
+    pub(crate) leave_partial: bool,
+    /// Of the segment that comes next.
+    pub(crate) index: usize,
+}
+
+impl Cuts {
+    pub(crate) fn new(frame: &[u8], network: usize, offload: Offload) -> Result<Self, Unsplittable> {
+        let prefix = HeaderBuf::gather(core::iter::once(frame));
+        let template = Template::new(&prefix, frame.len(), network, offload)?;
+        if field_end(network, offload.checksum).is_some_and(|end| end > frame.len()) {
+            return Err(Unsplittable::Checksum);
+        }
+        Ok(Self { network, offload, template, leave_partial: false, index: 0 })
+    }
+
+    pub(crate) fn segments(&self) -> usize {
+        self.template.as_ref().map_or(1, Template::segments)
+    }
+
+    /// The next packet in the frame that this was made for; `None` behind the last one.
+    pub(crate) fn next_segment<'f>(&mut self, frame: &'f mut [u8]) -> Option<&'f mut [u8]> {
         let index = self.index;
         if index >= self.segments() {
             return None;
         }
         self.index += 1;
         match &self.template {
-            Some(template) => cut(self.frame, template, index, self.leave_partial),
-            None if self.leave_partial => Some(self.frame),
-            None => complete_checksum(self.frame, self.network, self.offload).ok().map(|()| &mut *self.frame),
+            Some(template) => cut(frame, template, index, self.leave_partial),
+            None if self.leave_partial => Some(frame),
+            None => complete_checksum(frame, self.network, self.offload).ok().map(|()| frame),
         }
     }
 }

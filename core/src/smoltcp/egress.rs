@@ -9,7 +9,6 @@ use crate::endpoint::{Capabilities, Endpoint, LinkEndpoint as _, Queue};
 use crate::io::{ErrorKind, RawIo, TxQueue as _, Wake};
 use crate::offload::{ChecksumState, Gso, GsoType, Offload};
 use crate::packet::{Packet, Refusal, TxProgress, TxStatus};
-use crate::wire::segment::HeaderBuf;
 use crate::wire::{Checksum, Layers};
 
 /// The transmit half of a device: one buffer. It is free, or a frame that the descriptor did not take stands at its start, or a run of segments
@@ -82,9 +81,14 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> 
     }
 
     fn fill_and_send<R>(&mut self, len: usize, gso_size: Option<NonZeroU16>, fill: impl FnOnce(&mut [u8]) -> R) -> R {
-        if let Some(run) = self.run.take_if(|run| gso_size.is_none() && run.len + len <= N) {
-            return self.fill_behind(run, len, fill);
+        let run = self.run.as_mut().filter(|run| gso_size.is_none() && run.len + len <= N);
+        match run.map(|run| run.cover(&self.buffer)) {
+            Some(start) => self.fill_behind(start..start + len, fill),
+            None => self.fill_start(len, gso_size, fill),
         }
+    }
+
+    fn fill_start<R>(&mut self, len: usize, gso_size: Option<NonZeroU16>, fill: impl FnOnce(&mut [u8]) -> R) -> R {
         self.close_run();
         self.displace();
         let (frame, _) = self.buffer.split_at_mut(len.min(N));
@@ -99,24 +103,35 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> 
     }
 
     /// Lets a frame be written to where it goes on if it is the next segment.
-    fn fill_behind<R>(&mut self, mut run: Run, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
-        let (start, end) = (run.len - run.headers_len(), run.len);
-        let tail = HeaderBuf::gather(core::iter::once(self.buffer.get(start..end).unwrap_or_default()));
-        let result = fill(self.buffer.get_mut(start..start + len).unwrap_or_default());
-        let offload = self.leave_checksum(start..start + len, None);
-        let has_joined = run.join(&self.whole(start..start + len, offload), self.longest_run());
-        if !has_joined {
-            self.buffer.copy_within(start..start + len, end);
-        }
-        self.buffer.iter_mut().skip(start).zip(tail.iter()).for_each(|(to, from)| *to = *from);
-        let is_closed = run.is_closed;
-        self.run = Some(run);
-        if !has_joined {
-            self.next_is(Next { start: end, len, offload });
-        } else if is_closed {
-            self.close_run();
+    fn fill_behind<R>(&mut self, place: Range<usize>, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        let frame = self.buffer.get_mut(place.clone()).unwrap_or_default();
+        let result = fill(frame);
+        if let Some(run) = &mut self.run
+            && run.join_predicted(frame)
+        {
+            run.uncover(&mut self.buffer, place.start);
+        } else {
+            self.join_or_follow(place);
         }
         result
+    }
+
+    /// A frame that was written over the end of the run becomes part of it, or what is sent next.
+    fn join_or_follow(&mut self, place: Range<usize>) {
+        let (start, len, offload) = (place.start, place.len(), self.leave_checksum(place.clone(), None));
+        let Self { endpoint, buffer, run: Some(run), .. } = self else { return };
+        let end = run.len;
+        let bytes = buffer.get(place.clone()).unwrap_or_default();
+        let has_joined = run.join(&Whole { bytes, link_len: endpoint.max_header_length(), offload });
+        if !has_joined {
+            buffer.copy_within(place, end);
+        }
+        run.uncover(buffer, start);
+        if !has_joined {
+            self.next_is(Next { start: end, len, offload });
+        } else if run.is_closed {
+            self.close_run();
+        }
     }
 
     /// Sends the run that a frame stands behind, then the frame.
@@ -134,7 +149,7 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> 
     fn start(&mut self, len: usize, offload: Offload) {
         let granted = self.queue.offloads();
         if self.merges && offload.gso.is_none() && self.queue.limits.vnet_header_len > 0 {
-            self.run = Run::begin(&self.whole(0..len, offload), granted);
+            self.run = Run::begin(&self.whole(0..len, offload), granted, self.longest_run());
         }
         if self.run.is_none() {
             self.send(len, offload, TxProgress::default());
@@ -142,9 +157,10 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Egress<'e, IO, Q, N> 
     }
 
     fn close_run(&mut self) {
-        let Some(run) = self.run.take() else { return };
-        let offload = run.finish(self.buffer.split_at_mut(run.len).0);
-        self.send(run.len, offload, TxProgress::default());
+        let Some(run) = &self.run else { return };
+        let (len, offload) = (run.len, run.finish(self.buffer.split_at_mut(run.len).0));
+        self.run = None;
+        self.send(len, offload, TxProgress::default());
     }
 
     fn whole(&self, range: Range<usize>, offload: Offload) -> Whole<'_> {

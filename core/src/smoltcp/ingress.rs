@@ -2,6 +2,7 @@ use core::time::Duration;
 
 use ::smoltcp::phy;
 
+use super::datagrams::Datagrams;
 use crate::dispatcher::{LinkEvent, NetworkDispatcher};
 use crate::io::{RawIo, Wake};
 use crate::packet::RxPacket;
@@ -9,21 +10,43 @@ use crate::rx::{Ended, Receiver};
 use crate::wire::EtherType;
 
 /// The receive half of a device.
-pub(super) struct Ingress<'e, IO: RawIo> {
+pub(super) struct Ingress<'e, IO: RawIo, const N: usize> {
     receiver: Receiver<'e, IO>,
+    /// Of the super-frame that was taken last.
+    datagrams: Datagrams<N>,
     pub(super) events: Events,
     pub(super) ended: Option<Ended<IO::Error>>,
 }
 
-impl<'e, IO: RawIo> Ingress<'e, IO> {
+impl<'e, IO: RawIo, const N: usize> Ingress<'e, IO, N> {
     pub(super) const fn new(receiver: Receiver<'e, IO>) -> Self {
-        Self { receiver, events: Events { newest: None }, ended: None }
+        Self { receiver, datagrams: Datagrams::new(), events: Events { newest: None }, ended: None }
     }
 
     pub(super) fn has_frame(&mut self) -> bool {
-        self.receiver.peek(&mut self.events).unwrap_or_else(|ended| {
-            self.ended = Some(ended);
-            false
+        !self.datagrams.is_empty()
+            || self.receiver.peek(&mut self.events).unwrap_or_else(|ended| {
+                self.ended = Some(ended);
+                false
+            })
+    }
+
+    /// Takes what is next and lends it to `f`; an empty frame if it is dropped.
+    fn take<R>(&mut self, f: impl FnOnce(&[u8]) -> R) -> R {
+        let Self { receiver, datagrams, .. } = self;
+        if !datagrams.is_empty() {
+            return f(datagrams.next(&mut receiver.tally()));
+        }
+        receiver.take(|packet, tally| match packet {
+            Some(packet) if Datagrams::<N>::are_in(&packet) => {
+                datagrams.keep(&packet).unwrap_or_else(|cause| tally.discarded(cause));
+                f(datagrams.next(tally))
+            }
+            Some(packet) => {
+                tally.delivered_from(1);
+                f(packet.frame())
+            }
+            None => f(&[]),
         })
     }
 
@@ -33,6 +56,9 @@ impl<'e, IO: RawIo> Ingress<'e, IO> {
     }
 
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> Wake {
+        if !self.datagrams.is_empty() {
+            return Wake::Ready;
+        }
         self.receiver.wait(timeout, &mut self.events).unwrap_or_else(|ended| {
             self.ended = Some(ended);
             Wake::Stopped
@@ -40,14 +66,20 @@ impl<'e, IO: RawIo> Ingress<'e, IO> {
     }
 }
 
-/// One received frame that was not taken yet. Dropping the token leaves it where it is.
-pub struct RxToken<'t, 'e, IO: RawIo>(pub(super) &'t mut Ingress<'e, IO>);
+impl<IO: RawIo, const N: usize> Drop for Ingress<'_, IO, N> {
+    fn drop(&mut self) {
+        self.datagrams.give_up(&mut self.receiver.tally());
+    }
+}
 
-impl<IO: RawIo> phy::RxToken for RxToken<'_, '_, IO> {
+/// One received frame that was not taken yet. Dropping the token leaves it where it is.
+pub struct RxToken<'t, 'e, IO: RawIo, const N: usize>(pub(super) &'t mut Ingress<'e, IO, N>);
+
+impl<IO: RawIo, const N: usize> phy::RxToken for RxToken<'_, '_, IO, N> {
     /// Takes the frame and lends it to `f` from where the queue keeps it; an empty one if the endpoint drops it. A super-frame
-    /// is lent whole.
+    /// of TCP is lent whole, one of UDP datagram by datagram.
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        self.0.receiver.take(f)
+        self.0.take(f)
     }
 }
 

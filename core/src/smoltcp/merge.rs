@@ -12,7 +12,7 @@ use core::ops::Range;
 
 use crate::io::Offloads;
 use crate::offload::Offload;
-use crate::rx::gro::{Frame, Head, Headers, MAX_SEGMENTS, Segment};
+use crate::rx::gro::{Frame, Head, Headers, MAX_SEGMENTS, Prediction, Segment};
 use crate::wire::Checksum;
 use crate::wire::segment::{HeaderBuf, MAX_HEADERS_LEN};
 
@@ -67,16 +67,23 @@ impl Headers for First {
 /// What stands at the start of the buffer and may go on: one segment, or several.
 pub(super) struct Run {
     head: Head<First>,
+    /// From the second segment on: most frames that go on nowhere are alone.
+    prediction: Option<Prediction>,
     /// Bytes of the frame.
     pub(super) len: usize,
+    /// Most bytes that it may have.
+    room: usize,
     count: usize,
     /// Nothing can follow.
     pub(super) is_closed: bool,
+    /// The end of the run, while the headers of another frame lie over it.
+    covered: HeaderBuf,
 }
 
 impl Run {
-    /// A run that begins with `frame`; `None` if nothing can follow it, or the system that can do `granted` does not cut such packets.
-    pub(super) fn begin(frame: &Whole<'_>, granted: Offloads) -> Option<Self> {
+    /// A run of up to `room` bytes that begins with `frame`; `None` if nothing can follow it, or the system that can do `granted` does not cut
+    /// such packets.
+    pub(super) fn begin(frame: &Whole<'_>, granted: Offloads, room: usize) -> Option<Self> {
         let segment = Segment::first(frame, granted)?;
         let headers_len = segment.layers.payload;
         if headers_len > MAX_HEADERS_LEN || segment.end != frame.len() {
@@ -84,22 +91,60 @@ impl Run {
         }
         let headers = HeaderBuf::gather(core::iter::once(frame.bytes.split_at(headers_len).0));
         let first = First { headers, link_len: frame.link_len, offload: frame.offload };
-        Some(Self { head: Head::new(first, segment), len: frame.len(), count: 1, is_closed: false })
+        let (head, covered) = (Head::new(first, segment), HeaderBuf::new());
+        Some(Self { head, prediction: None, len: frame.len(), room, count: 1, is_closed: false, covered })
     }
 
-    /// Bytes of all headers.
-    pub(super) const fn headers_len(&self) -> usize {
-        self.head.segment.layers.payload
+    /// Where in `buffer` the next frame is to be written. What lies there is kept.
+    pub(super) fn cover(&mut self, buffer: &[u8]) -> usize {
+        let headers_len = self.head.segment.layers.payload;
+        let start = self.len - headers_len;
+        let end = buffer.get(start..self.len).unwrap_or_default();
+        self.covered.set_len(headers_len).copy_from_slice(end);
+        start
     }
 
-    /// Takes a frame in that goes on where the run ends, if the whole then has at most `room` bytes.
-    pub(super) fn join(&mut self, frame: &Whole<'_>, room: usize) -> bool {
-        let next = self.head.next(frame).filter(|_| !self.is_closed && self.count < MAX_SEGMENTS);
-        let Some(next) = next.filter(|next| self.len + next.payload.len() <= room) else { return false };
-        self.is_closed = self.head.extend(&next);
-        self.len += next.payload.len();
-        self.count += 1;
+    /// Puts back to `start` what was there.
+    pub(super) fn uncover(&self, buffer: &mut [u8], start: usize) {
+        if let Some(place) = buffer.get_mut(start..start + self.covered.len()) {
+            place.copy_from_slice(&self.covered);
+        }
+    }
+
+    /// Takes a frame in if it is the segment that is expected, with as much left to do to it as to the first.
+    #[inline]
+    pub(super) fn join_predicted(&mut self, bytes: &[u8]) -> bool {
+        let Self { head, prediction: Some(prediction), .. } = self else { return false };
+        let frame = Whole { bytes, link_len: head.packet.link_len, offload: head.packet.offload };
+        let payload_len = head.segment.payload_len();
+        let has_room = self.count < MAX_SEGMENTS && self.len + payload_len <= self.room;
+        if !has_room || !prediction.has_room(self.count - 1) || !head.expects(&frame, prediction) {
+            return false;
+        }
+        head.extend_by(payload_len);
+        prediction.advance(head);
+        self.add(payload_len);
         true
+    }
+
+    /// Takes a frame in that goes on where the run ends.
+    pub(super) fn join(&mut self, frame: &Whole<'_>) -> bool {
+        let next = self.head.next(frame).filter(|_| !self.is_closed && self.count < MAX_SEGMENTS);
+        let Some(next) = next.filter(|next| self.len + next.payload.len() <= self.room) else { return false };
+        self.is_closed = self.head.extend(&next);
+        if self.prediction.is_none() {
+            self.prediction = self.head.predict();
+        }
+        if let Some(prediction) = &mut self.prediction {
+            prediction.advance(&self.head);
+        }
+        self.add(next.payload.len());
+        true
+    }
+
+    const fn add(&mut self, payload_len: usize) {
+        self.len += payload_len;
+        self.count += 1;
     }
 
     /// Makes `frame`, in which the run stands, a super-frame; says what is left to do to it.

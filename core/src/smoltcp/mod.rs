@@ -58,8 +58,11 @@
 //!
 //! # Super-frames
 //!
-//! Received ones are lent whole. smoltcp takes those of TCP as they are, but would take one of UDP for a single datagram: do not ask the system
-//! for [`USO4`](crate::io::Offloads::USO4) and [`USO6`](crate::io::Offloads::USO6), and it cuts them.
+//! Received ones of TCP are lent whole, and smoltcp takes them as they are. One of UDP it would take for a single datagram, so the device lends its
+//! datagrams one after another, from a copy: it has room for `N` bytes, and a longer one is dropped
+//! ([`Truncated`](crate::DropCause::Truncated)). With an `N` below 65,549 do not ask the system for [`USO4`](crate::io::Offloads::USO4) and
+//! [`USO6`](crate::io::Offloads::USO6), and it cuts them. Datagrams that are left when a device is dropped are counted as given up
+//! ([`BacklogFull`](crate::DropCause::BacklogFull)).
 //!
 //! Sent ones come about in two ways. TCP over IPv4 is smoltcp's own segmentation offload, in any loop. Whatever else smoltcp makes one by one, TCP
 //! over IPv6 above all, is merged in the buffer of the device by the rules of [receive offload](crate::rx::gro), without a copy of payload: within a
@@ -71,7 +74,7 @@
 //!
 //! Where frames have a virtio-net header, or with [`Options::rx_checksum_offload`](crate::Options::rx_checksum_offload), the device verifies the
 //! transport checksums of received frames that nobody has verified, drops wrong ones, and tells smoltcp not to look: a partial checksum is no
-//! fault, but smoltcp has no word for it. TCP and UDP in fragments are not verified then. Super-frames are shown to smoltcp whole.
+//! fault, but smoltcp has no word for it. TCP and UDP in fragments are not verified then.
 //!
 //! # Frames that do not fit the token model
 //!
@@ -86,6 +89,7 @@
 //! - A frame that is refused is counted and kept as [`take_refusal`](Device::take_refusal).
 //! - The end of the queue is kept as [`ended`](Device::ended); there are no tokens after it.
 
+mod datagrams;
 mod egress;
 mod ingress;
 mod merge;
@@ -115,9 +119,10 @@ use ingress::Ingress;
 
 /// A smoltcp device over one queue of an attached endpoint; see the [module](self).
 ///
-/// `N` is the size of the transmit buffer in bytes: the longest frame, link header included.
+/// `N` is the size of the transmit buffer in bytes: the longest frame, link header included. It is also the room for a received super-frame of
+/// UDP, so the device takes twice as much memory.
 pub struct Device<'e, IO: RawIo, Q: AsRef<[Queue<IO>]> = [Queue<IO>; 1], const N: usize = 1514> {
-    ingress: Ingress<'e, IO>,
+    ingress: Ingress<'e, IO, N>,
     egress: Egress<'e, IO, Q, N>,
     /// The MTU at the start: smoltcp asks once, and computes with it unchecked.
     max_frame_len: usize,
@@ -219,7 +224,7 @@ impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> Device<'e, IO, Q, N> 
 
 impl<'e, IO: RawIo, Q: AsRef<[Queue<IO>]>, const N: usize> phy::Device for Device<'e, IO, Q, N> {
     type RxToken<'t>
-        = RxToken<'t, 'e, IO>
+        = RxToken<'t, 'e, IO, N>
     where
         Self: 't;
     type TxToken<'t>

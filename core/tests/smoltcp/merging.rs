@@ -119,8 +119,9 @@ fn payloads(frame: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// On a stack that has room for links.
-fn roomy<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
-    std::thread::Builder::new().stack_size(32 << 20).spawn(test).unwrap().join().unwrap()
+pub(crate) fn roomy<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+    let thread = std::thread::Builder::new().stack_size(32 << 20);
+    std::thread::scope(|scope| thread.spawn_scoped(scope, test).unwrap().join().unwrap())
 }
 
 fn stack<IO: RawIo>(endpoint: &Endpoint<IO>, host: u8) -> Stack<'_, IO, SUPER_FRAME> {
@@ -132,14 +133,14 @@ fn offloading(options: Options) -> Options {
     Options { gso, gso_max_size: LONGEST, tx_checksum_offload: true, ..options }
 }
 
-fn ipv6(host: u8) -> IpAddress {
+pub(crate) fn ipv6(host: u8) -> IpAddress {
     IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, host.into())
 }
 
 /// An end that takes super-frames.
-struct Hosted<'l, const FRAMES: usize> {
-    end: End<'l, FRAMES, FRAME>,
-    offloads: Offloads,
+pub(crate) struct Hosted<'l, const FRAMES: usize> {
+    pub(crate) end: End<'l, FRAMES, FRAME>,
+    pub(crate) offloads: Offloads,
 }
 
 impl<'l, const FRAMES: usize> RawIo for Hosted<'l, FRAMES> {
@@ -162,5 +163,5 @@ const LENS: [usize; 10] = [100, 100, 100, 50, 200, 200, 300, 200, 200, 200];
 /// Of a super-frame, in bytes without link header: less than there could be, so that it shows.
 const LONGEST: u32 = 16_000;
 /// Bytes of a slot, and of a transmit buffer.
-const FRAME: usize = 18_000;
+pub(crate) const FRAME: usize = 18_000;
 const SUPER_FRAME: usize = 20_000;

@@ -175,7 +175,7 @@ impl<'e, IO: RawIo, const N: usize> Stack<'e, IO, N> {
         Self { device, interface, sockets, in_turns: false }
     }
 
-    fn poll(&mut self, now: Instant) {
+    pub(crate) fn poll(&mut self, now: Instant) {
         let Self { device, interface, sockets, in_turns } = self;
         if *in_turns {
             let _ = device.turn(now, interface, sockets, |_, _| {});

@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 
 use fdlink_linux::tuntap::TunTap;
@@ -71,6 +71,16 @@ impl Net {
     #[must_use]
     pub fn listener(&self, family: Family) -> TcpListener {
         self.namespace.run(|| TcpListener::bind(family.kernel())).expect("a listener")
+    }
+
+    /// A socket of the kernel that sends datagrams.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    #[must_use]
+    pub fn udp(&self, family: Family) -> UdpSocket {
+        self.namespace.run(|| UdpSocket::bind(family.kernel())).expect("a UDP socket")
     }
 }
 

@@ -9,7 +9,6 @@ use super::segment::{CWR, FIN, Network, PSH, Segment, is_whole_udp, varying};
 use super::verify::is_verified;
 use crate::io::Offloads;
 use crate::offload::{ChecksumState, Offload};
-use crate::packet::RxPacket;
 use crate::wire::Layers;
 use crate::wire::ethernet::HEADER_LEN;
 use crate::wire::layers::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, TCP_HEADER_LEN, TransportProtocol, be16};
@@ -69,13 +68,18 @@ impl<P: Headers> Head<P> {
             && self.is_same(packet.headers(), layers.addresses())
     }
 
+    /// The segment behind the first; to be [advanced](Prediction::advance) with each that was appended.
+    pub(crate) fn predict(&self) -> Option<Prediction> {
+        Prediction::new(self.packet.headers(), &self.segment)
+    }
+
     /// True if `packet` is the segment that is predicted. Always inlined, so that the packet stays in registers.
     #[inline(always)]
-    pub(super) fn expects(&self, packet: &RxPacket<'_>, prediction: &Prediction) -> bool {
-        let (Segment { layers, end, .. }, frame) = (&self.segment, packet.frame());
+    pub(crate) fn expects(&self, packet: &impl Frame, prediction: &Prediction) -> bool {
+        let (Segment { layers, end, .. }, frame) = (&self.segment, packet.headers());
         let was_verified = self.is_plain && packet.offload().checksum == ChecksumState::Unnecessary;
         prediction.fits(frame)
-            && frame.get(self.segment.payload()).is_some()
+            && *end <= packet.len()
             && (layers.protocol == TransportProtocol::Tcp || has_udp_checksum(frame, layers))
             && self.is_tagged_so(packet)
             && (was_verified || is_verified(packet, layers, *end))
@@ -109,7 +113,7 @@ impl<P: Headers> Head<P> {
 
     /// Takes note of so many bytes more, in a segment that counts up as expected.
     #[inline]
-    pub(super) const fn extend_by(&mut self, payload_len: usize) {
+    pub(crate) const fn extend_by(&mut self, payload_len: usize) {
         self.len += payload_len;
         self.sequence = self.sequence.wrapping_add(payload_len as u32);
         self.id = self.id.wrapping_add(self.step);

@@ -43,6 +43,8 @@ use crate::wire::EtherType;
 use flow::Related;
 pub(crate) use frame::{Frame, Headers};
 pub(crate) use head::{Head, Next};
+#[cfg(feature = "smoltcp")]
+pub(crate) use prediction::Prediction;
 use run::Run;
 pub(crate) use segment::Segment;
 use segment::is_single;

@@ -1,4 +1,4 @@
-use super::head::MAX_PACKET_LEN;
+use super::head::{Head, MAX_PACKET_LEN};
 use super::segment::{Segment, varying};
 use crate::wire::Layers;
 use crate::wire::checksum::sum_of;
@@ -14,7 +14,7 @@ use crate::wire::layers::{IPV4_HEADER_LEN, IpVersion, TransportProtocol};
 ///
 /// What does not fit may belong to the run for all that: it is then compared field by field. A predicted IPv4 header has a right checksum, so
 /// one that fits has too.
-pub(super) struct Prediction {
+pub(crate) struct Prediction {
     like: Bytes,
     mask: Bytes,
     /// How many blocks of them are compared.
@@ -51,7 +51,7 @@ impl Prediction {
 
     /// True if there is room for one more, behind `count` segments that were appended.
     #[inline]
-    pub(super) const fn has_room(&self, count: usize) -> bool {
+    pub(crate) const fn has_room(&self, count: usize) -> bool {
         count < self.most
     }
 
@@ -65,19 +65,19 @@ impl Prediction {
         even | odd == 0
     }
 
-    /// Goes on to the segment with these numbers.
+    /// Goes on to the segment that comes next.
     #[inline]
-    pub(super) fn advance(&mut self, id: u16, sequence: u32) {
+    pub(crate) fn advance<P>(&mut self, head: &Head<P>) {
         if let Some((at, sum)) = self.counted
             && let Some([i0, i1, _, _, _, _, c0, c1]) = self.like.0.get_mut(at..).and_then(<[u8]>::first_chunk_mut)
         {
-            [*i0, *i1] = id.to_be_bytes();
-            [*c0, *c1] = sum_of([sum, !id.to_be()]).to_ne_bytes();
+            [*i0, *i1] = head.id.to_be_bytes();
+            [*c0, *c1] = sum_of([sum, !head.id.to_be()]).to_ne_bytes();
         }
         if let Some(at) = self.sequence
             && let Some(field) = self.like.0.get_mut(at..).and_then(<[u8]>::first_chunk_mut)
         {
-            *field = sequence.to_be_bytes();
+            *field = head.sequence.to_be_bytes();
         }
     }
 }

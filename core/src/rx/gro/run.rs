@@ -62,7 +62,7 @@ impl<'b> Run<'b> {
         let frame: &'b [u8] = packet.into_frame();
         let payload = frame.get(head.segment.payload()).unwrap_or_default();
         head.extend_by(payload.len());
-        prediction.advance(head.id, head.sequence);
+        prediction.advance(head);
         self.push(payload, false, dispatcher);
         Ok(())
     }
@@ -84,10 +84,10 @@ impl<'b> Run<'b> {
         let (Some(head), Some(payload)) = (&mut self.head, frame.get(next.payload.clone())) else { return };
         let is_last = head.extend(next);
         if self.prediction.is_none() {
-            self.prediction = Prediction::new(head.packet.frame(), &head.segment);
+            self.prediction = head.predict();
         }
         if let Some(prediction) = &mut self.prediction {
-            prediction.advance(head.id, head.sequence);
+            prediction.advance(head);
         }
         self.push(payload, is_last, dispatcher);
     }
