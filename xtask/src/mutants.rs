@@ -133,10 +133,13 @@ fn play(tree: &Path, seeds: u64) -> Result<Verdict> {
     let command = |words: &str| {
         let mut command = cargo(words);
         command.current_dir(tree).env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", "--cap-lints=allow");
+        // Most of the time goes into building, and nobody debugs a mutant.
+        command.env("CARGO_PROFILE_DEV_DEBUG", "false");
         command
     };
     run_command(&mut command("build --quiet --package fdlink-tests --bin sim"))?;
-    let mut sim = command("run --quiet --package fdlink-tests --bin sim -- --first-failure --json --tries 0");
+    let mut sim =
+        command("run --quiet --package fdlink-tests --bin sim -- --first-failure --json --tries 0 --threads 1");
     let output = output(sim.args(["--seeds", &seeds.to_string()]))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {

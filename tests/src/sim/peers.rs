@@ -10,7 +10,7 @@ use fdlink_mock::fault::Rates;
 use fdlink_mock::network::Network;
 
 use super::verdict::{LentFrame, offload_of};
-use crate::support::Offloaded;
+use crate::support::{Offloaded, on_the_wire};
 
 /// A descriptor that a scenario drives by hand.
 pub(super) struct Peer {
@@ -61,6 +61,11 @@ impl Peer {
         }
         frames
     }
+}
+
+/// The frames of a packet as they stand on a wire. One that nothing is left to do to is not looked into: noise may look like a packet.
+pub(super) fn carried(packet: &Offloaded, link_len: usize) -> Vec<Vec<u8>> {
+    if packet.offload.is_none() { vec![packet.frame.clone()] } else { on_the_wire(packet, link_len) }
 }
 
 /// Keeps what was lent, in order.

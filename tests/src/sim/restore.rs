@@ -12,10 +12,10 @@ use fdlink_mock::network::{SegmentId, Topology, Wire};
 use fdlink_mock::rng::Rng;
 
 use super::books::{check_received, check_sent};
-use super::peers::Peer;
+use super::peers::{Peer, carried};
 use super::world::World;
 use crate::random::{Dice, Flows};
-use crate::support::{OWN, Offloaded, PEER, TEST_PROTOCOL, ethernet, in_one_form, on_the_wire};
+use crate::support::{OWN, Offloaded, PEER, TEST_PROTOCOL, ethernet, in_one_form};
 
 /// At the endpoint's end everything, on the wires nothing: what is sent arrives, unless the descriptor that it waits at is dropped.
 pub(super) fn rates(rng: &mut Rng) -> Rates {
@@ -188,7 +188,7 @@ impl Life<'_, '_> {
         let header_len = self.endpoint.max_header_length();
         for line in self.lines.iter_mut() {
             let packets = line.peer.take_told(usize::MAX, header_len);
-            let frames = packets.iter().flat_map(|packet| on_the_wire(packet, header_len));
+            let frames = packets.iter().flat_map(|packet| carried(packet, header_len));
             line.arrived.extend(frames.map(|frame| frame[header_len..].to_vec()));
         }
     }
@@ -319,7 +319,7 @@ fn check_sent_packets(lines: &[Line], drafts: &[(u32, Offloaded)], packets: &[Pa
     for (at, line) in lines.iter().enumerate() {
         let of_queue = |hash: u32| hash as usize % lines.len() == at;
         let sent = drafts.iter().zip(packets).filter(|(_, packet)| packet.status() == TxStatus::Sent);
-        let sent = sent.filter(|((hash, _), _)| of_queue(*hash)).flat_map(|((_, draft), _)| on_the_wire(draft, 0));
+        let sent = sent.filter(|((hash, _), _)| of_queue(*hash)).flat_map(|((_, draft), _)| carried(draft, 0));
         let expected: Vec<_> = sent.map(|packet| in_one_form(packet, 0)).collect();
         let arrived: Vec<_> = line.arrived.iter().map(|packet| in_one_form(packet.clone(), 0)).collect();
         assert!(arrived == expected, "queue {at}: {} arrived, {} sent", arrived.len(), expected.len());

@@ -11,10 +11,10 @@ use fdlink_mock::network::Wire;
 use fdlink_mock::rng::Rng;
 
 use super::books::{check_policy, check_sent, refused_as};
-use super::peers::Peer;
+use super::peers::{Peer, carried};
 use super::world::{World, check_words};
 use crate::random::{Dice, Draft, Flows};
-use crate::support::{OWN, in_one_form, on_the_wire};
+use crate::support::{OWN, in_one_form};
 
 /// The wire is good, so that every frame that leaves arrives.
 pub(super) fn rates(rng: &mut Rng) -> Rates {
@@ -211,7 +211,7 @@ fn take(world: &mut World, peer: &mut Peer, most: usize, options: &Options) -> V
     if packets.iter().any(|packet| packet.offload.gso.is_some()) {
         world.seen.at("super-frame taken whole");
     }
-    packets.iter().flat_map(|packet| on_the_wire(packet, link_len)).collect()
+    packets.iter().flat_map(|packet| carried(packet, link_len)).collect()
 }
 
 fn check_waits(waits: usize, policy: TxPolicy) {
