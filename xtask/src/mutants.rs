@@ -37,8 +37,6 @@ enum Verdict {
         seed: u64,
         words: String,
     },
-    /// A run of it did not end.
-    Hangs,
     Missed,
 }
 
@@ -55,7 +53,6 @@ pub(crate) fn run(args: &MutantsArgs, workspace: &Workspace) -> Result<()> {
         steps.begin(&mutant.name);
         match mutant.plant(&tree, args.seeds)? {
             Verdict::Found { seed, words } => println!("      found with seed {seed}: {words}"),
-            Verdict::Hangs => println!("      found: it hangs"),
             Verdict::Missed => {
                 println!("      MISSED with {} seeds", args.seeds);
                 missed.push(mutant.name.as_str());
@@ -133,21 +130,31 @@ fn play(tree: &Path, seeds: u64) -> Result<Verdict> {
     let command = |words: &str| {
         let mut command = cargo(words);
         command.current_dir(tree).env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", "--cap-lints=allow");
+        // Most of the time goes into building, and nobody debugs a mutant.
+        command.env("CARGO_PROFILE_DEV_DEBUG", "false");
         command
     };
     run_command(&mut command("build --quiet --package fdlink-tests --bin sim"))?;
-    let mut sim = command("run --quiet --package fdlink-tests --bin sim -- --first-failure --json --tries 0");
+    let mut sim =
+        command("run --quiet --package fdlink-tests --bin sim -- --first-failure --json --tries 0 --threads 1");
     let output = output(sim.args(["--seeds", &seeds.to_string()]))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
         return Ok(Verdict::Missed);
     }
-    if text.contains("HANG ") {
-        return Ok(Verdict::Hangs);
+    if let Some(hang) = text.lines().find_map(|line| line.strip_prefix("HANG ")) {
+        return found_by_hang(hang).context("a run that hangs without a seed");
     }
     let summary: Value = serde_json::from_str(text.lines().last().unwrap_or_default()).context("no summary")?;
     let failure = summary.pointer("/failures/0").context("it failed without a failure")?;
     let seed = failure.get("seed").and_then(Value::as_u64).context("a failure without a seed")?;
     let words = |name| failure.get(name).and_then(Value::as_str).unwrap_or_default();
     Ok(Verdict::Found { seed, words: format!("{}: {}", words("scenario"), words("message")) })
+}
+
+/// `transmit seed 7: no end after 60s`
+fn found_by_hang(words: &str) -> Option<Verdict> {
+    let (scenario, rest) = words.split_once(" seed ")?;
+    let (seed, words) = rest.split_once(':')?;
+    Some(Verdict::Found { seed: seed.parse().ok()?, words: format!("{scenario}:{words}") })
 }

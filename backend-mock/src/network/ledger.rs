@@ -1,6 +1,6 @@
 use core::ops::Index;
 
-use fdlink_core::io::ErrorKind;
+use fdlink_core::io::{ErrorKind, Offloads};
 
 /// What passed through one port, counted by the network: what an endpoint's counters are compared with.
 ///
@@ -17,6 +17,8 @@ pub struct Ledger {
     pub refused: ByKind,
     /// The same for frames that asked for an offload.
     pub refused_offloads: ByKind,
+    /// Everything that frames asked for, whether they were taken or refused.
+    pub asked: Offloads,
     /// Frames put on the wire towards this port, copies included.
     pub carried: usize,
     /// Of these, lost by plan.

@@ -19,6 +19,7 @@ impl State {
         let mut sent = 0;
         for frame in frames.iter().take(cap) {
             let frame = self.read(port, frame);
+            self.note_asked(port, &frame);
             match self.refuse(port, &frame, sent, fault) {
                 None => self.transmit(port, frame),
                 Some(kind) if sent == 0 => return Err(self.refused(port, &frame, kind)),
@@ -60,6 +61,12 @@ impl State {
         let rest = bytes.split_off(vnet_header_len.min(bytes.len()));
         let vnet = VirtioNetHdr::decode(&bytes, ByteOrder::Native).unwrap_or(UNREADABLE);
         Frame { bytes: rest, vnet, ..Frame::default() }
+    }
+
+    fn note_asked(&mut self, port: usize, frame: &Frame) {
+        if let Some(port) = self.ports.get_mut(port).filter(|_| frame.asks()) {
+            port.ledger.asked |= frame.needs(port.kind.link_header_len());
+        }
     }
 
     /// Where each frame is a call of its own, all of them are tried one after the other.

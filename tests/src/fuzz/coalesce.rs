@@ -1,14 +1,24 @@
-//! Whatever comes in a batch: what was merged is, cut again, what came; each flow keeps its order; every checksum is right.
+//! Whatever comes in a batch: what was merged is, cut again, what came; each flow keeps its order; every checksum is right. And whatever is
+//! handed in in one call: what leaves merged is, cut again, what was handed in and not refused, all in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::{Outcome, scale};
-use crate::support::{Offloaded, Segments, coalesced, on_the_wire};
+use fdlink_core::io::{Offloads, RawIo as _};
 use fdlink_core::wire::Layers;
 use fdlink_core::wire::checksum::is_transport_valid;
 use fdlink_core::wire::layers::IpVersion;
+use fdlink_core::wire::vnet::{ByteOrder, LEN, VirtioNetHdr};
+use fdlink_core::{Endpoint, LinkAddress, LinkEndpoint as _, Options, Packet, Queue, TxStatus};
+use fdlink_mock::Link;
+use fdlink_mock::device::Faulty;
+use fdlink_mock::fault::{FaultPlan, Rates};
+use spin::Mutex;
 
+use super::wire::{FarEnd, WithHeader};
+use super::{Outcome, scale};
 use crate::random::Dice;
+use crate::support::{OWN, Offloaded, Segments, coalesced, in_one_form, on_the_wire};
 
 pub(super) fn case(dice: &mut Dice) -> Outcome {
     let has_ethernet = dice.flip();
@@ -17,7 +27,11 @@ pub(super) fn case(dice: &mut Dice) -> Outcome {
     let packets = coalesced(&frames, link_len);
     packets.iter().filter(|packet| packet.offload.gso.is_some()).for_each(|packet| check_merged(packet, link_len));
     assert_eq!(by_flow(&packets, link_len), by_flow(&frames, link_len));
-    Outcome { kind: kind(&packets, link_len), size: frames.iter().map(|frame| frame.frame.len()).sum() }
+    let sent = check_sent(dice, &frames, link_len);
+    Outcome {
+        kind: format!("{} {sent}", kind(&packets, link_len)),
+        size: frames.iter().map(|frame| frame.frame.len()).sum(),
+    }
 }
 
 /// Whether there was a link header, what was merged and how much of it at most, and how much was not.
@@ -35,6 +49,56 @@ fn check_merged(packet: &Offloaded, link_len: usize) {
         let layers = Layers::behind(&frame, link_len).expect("headers");
         assert!(is_transport_valid(&frame, &layers), "{frame:x?}");
     }
+}
+
+/// Hands the frames in, to a system that may have little room or refuse to cut; says how much of them was merged.
+fn check_sent(dice: &mut Dice, frames: &[Offloaded], link_len: usize) -> String {
+    let link = Box::new(Link::<SLOTS, LONGEST>::new());
+    let (near, far) = link.ends();
+    let rates = Rates { refuse: dice.pick(&[0, 0, 200]), ..Rates::NONE };
+    let plan = Arc::new(Mutex::new(FaultPlan::drawn(dice.number(), rates)));
+    let io = WithHeader { io: Faulty::new(near, plan, 0), offloads: Offloads::all() };
+    let endpoint = Endpoint::new([Queue::new(io)], options(link_len)).expect("the options are good");
+    endpoint.attach().expect("it is new");
+    let parts: Vec<_> = frames.iter().map(|frame| parts(dice, &frame.frame)).collect();
+    let mut packets: Vec<_> = parts.iter().map(|parts| Packet::framed(parts)).collect();
+    let mut far = FarEnd::new(far.split());
+    while endpoint.write_packets(&mut packets).expect("it is attached").pending > 0 {
+        far.receive(dice.within(1..=SLOTS));
+    }
+    far.receive(usize::MAX);
+    let sent = frames.iter().zip(&packets).filter(|(_, packet)| packet.status() == TxStatus::Sent);
+    let expected: Vec<_> = sent.flat_map(|(frame, _)| wire_form(frame, link_len)).collect();
+    let arrived: Vec<_> = far.frames.iter().flat_map(|frame| wire_form(&told(frame, link_len), link_len)).collect();
+    assert!(arrived == expected, "{} arrived, {} sent", arrived.len(), expected.len());
+    let tx = endpoint.counters().tx;
+    assert_eq!((tx.sent, tx.sent + tx.merged), (far.frames.len(), expected.len()));
+    assert_eq!(tx.refused_total(), packets.len() - expected.len());
+    let lost = Offloads::all() - endpoint.queues()[0].offloads();
+    format!("merged to send {}{}", scale(tx.merged) / 4, if lost.is_empty() { "" } else { ", refused" })
+}
+
+fn options(link_len: usize) -> Options {
+    let has_ethernet = link_len > 0;
+    let address = if has_ethernet { OWN } else { LinkAddress::ZERO };
+    Options { ethernet_header: has_ethernet, address, mtu: 300, tx_coalesce: true, ..Options::default() }
+}
+
+fn parts<'f>(dice: &mut Dice, frame: &'f [u8]) -> Vec<&'f [u8]> {
+    let (front, back) = frame.split_at(dice.within(0..=frame.len()));
+    let (middle, back) = back.split_at(dice.within(0..=back.len()));
+    vec![front, middle, back]
+}
+
+fn told(frame: &[u8], link_len: usize) -> Offloaded {
+    let (header, frame) = frame.split_at(LEN);
+    let header = VirtioNetHdr::decode(header, ByteOrder::Native).expect("all its bytes");
+    let offload = header.offload(frame, link_len).expect("a header that the endpoint made");
+    Offloaded { frame: frame.to_vec(), offload }
+}
+
+fn wire_form(packet: &Offloaded, link_len: usize) -> impl Iterator<Item = Vec<u8>> + use<> {
+    on_the_wire(packet, link_len).into_iter().map(move |frame| in_one_form(frame, link_len))
 }
 
 fn frames(dice: &mut Dice, has_ethernet: bool) -> Vec<Offloaded> {
@@ -89,3 +153,7 @@ fn flow_of(frame: &[u8], link_len: usize) -> Vec<u8> {
     let ports = &frame[layers.transport..layers.transport + 4];
     [&frame[..layers.network], &frame[layers.network..][addresses], ports, &[layers.protocol as u8]].concat()
 }
+
+/// Fewer frames than are handed in, and as long as 64 of them can be merged into.
+const SLOTS: usize = 6;
+const LONGEST: usize = 14_000;

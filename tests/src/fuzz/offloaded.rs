@@ -1,15 +1,16 @@
 //! Frames with a virtio-net header, sound ones and wrong ones, through an endpoint: each is delivered with what is left to do to it, or
 //! counted under its cause; what the options ask for is done.
 
-use fdlink_core::io::{Channel, Limits, Offloads, RawIo, TxFrame, TxQueue as _};
+use fdlink_core::io::{Offloads, RawIo as _, TxFrame, TxQueue as _};
 use fdlink_core::wire::vnet::{ByteOrder, DATA_VALID, LEN, NEEDS_CSUM, VirtioNetHdr};
 use fdlink_core::{
     ChecksumState, DropCause, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, NetworkDispatcher, Offload, Options,
     Queue, RxPacket,
 };
-use fdlink_mock::{End, Link};
+use fdlink_mock::Link;
 
 use super::segments::Draft;
+use super::wire::WithHeader;
 use super::{Outcome, scale};
 use crate::random::{Dice, judge};
 use crate::support::OWN;
@@ -19,7 +20,8 @@ pub(super) fn case(dice: &mut Dice) -> Outcome {
     let frames: Vec<_> = (0..dice.within(1..=SLOTS)).map(|_| Frame::new(dice, &options)).collect();
     let link = Box::new(Link::<SLOTS, LONGEST>::new());
     let (near, far) = link.ends();
-    let endpoint = Endpoint::new([Queue::new(WithHeader(near))], options).expect("the options are good");
+    let endpoint = Endpoint::new([Queue::new(WithHeader { io: near, offloads: Offloads::empty() })], options)
+        .expect("the options are good");
     endpoint.attach().expect("it is new");
     let far = far.split();
     let mut kept = Kept::default();
@@ -147,24 +149,6 @@ impl NetworkDispatcher for Kept {
         let frame = packet.parts().concat();
         assert_eq!(frame.len(), packet.meta().len);
         self.0.push(Delivered { protocol, frame, network, offload });
-    }
-}
-
-/// An end whose frames have a virtio-net header in front of them.
-struct WithHeader<'l>(End<'l, SLOTS, LONGEST>);
-
-impl<'l> RawIo for WithHeader<'l> {
-    type Error = <End<'l, SLOTS, LONGEST> as RawIo>::Error;
-    type Rx = <End<'l, SLOTS, LONGEST> as RawIo>::Rx;
-    type Tx = <End<'l, SLOTS, LONGEST> as RawIo>::Tx;
-    type Stop = <End<'l, SLOTS, LONGEST> as RawIo>::Stop;
-
-    fn limits(&self) -> Limits {
-        self.0.limits().with_vnet_header(LEN, Offloads::empty())
-    }
-
-    fn split(self) -> Channel<Self::Rx, Self::Tx, Self::Stop> {
-        self.0.split()
     }
 }
 

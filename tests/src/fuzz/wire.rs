@@ -1,6 +1,7 @@
 //! The link under test.
 
-use fdlink_core::io::{Channel, RxBatch as _, RxQueue as _, TxFrame, TxQueue as _};
+use fdlink_core::io::{Channel, Limits, Offloads, RawIo, RxBatch as _, RxQueue as _, TxFrame, TxQueue as _};
+use fdlink_core::wire::vnet;
 use fdlink_mock::{End, Link, MockError, MockRx, MockStop, MockTx};
 
 /// Most bytes of a frame on the link.
@@ -9,17 +10,17 @@ pub(super) const LONGEST: usize = 300;
 pub(super) type Wire<const SLOTS: usize> = Link<SLOTS, LONGEST>;
 pub(super) type NearEnd<'l, const SLOTS: usize> = End<'l, SLOTS, LONGEST>;
 
-type Halves<'l, const SLOTS: usize> =
-    Channel<MockRx<'l, SLOTS, LONGEST>, MockTx<'l, SLOTS, LONGEST>, MockStop<'l, SLOTS, LONGEST>>;
+type Halves<'l, const SLOTS: usize, const LEN: usize> =
+    Channel<MockRx<'l, SLOTS, LEN>, MockTx<'l, SLOTS, LEN>, MockStop<'l, SLOTS, LEN>>;
 
 /// The end of a link that the test holds, and what came there.
-pub(super) struct FarEnd<'l, const SLOTS: usize> {
-    halves: Halves<'l, SLOTS>,
+pub(super) struct FarEnd<'l, const SLOTS: usize, const LEN: usize = LONGEST> {
+    halves: Halves<'l, SLOTS, LEN>,
     pub(super) frames: Vec<Vec<u8>>,
 }
 
-impl<'l, const SLOTS: usize> FarEnd<'l, SLOTS> {
-    pub(super) const fn new(halves: Halves<'l, SLOTS>) -> Self {
+impl<'l, const SLOTS: usize, const LEN: usize> FarEnd<'l, SLOTS, LEN> {
+    pub(super) const fn new(halves: Halves<'l, SLOTS, LEN>) -> Self {
         Self { halves, frames: Vec::new() }
     }
 
@@ -40,5 +41,26 @@ impl<'l, const SLOTS: usize> FarEnd<'l, SLOTS> {
                 return;
             }
         }
+    }
+}
+
+/// An end whose frames have a virtio-net header in front of them, and of which this is said to be done.
+pub(super) struct WithHeader<IO> {
+    pub(super) io: IO,
+    pub(super) offloads: Offloads,
+}
+
+impl<IO: RawIo> RawIo for WithHeader<IO> {
+    type Error = IO::Error;
+    type Rx = IO::Rx;
+    type Tx = IO::Tx;
+    type Stop = IO::Stop;
+
+    fn limits(&self) -> Limits {
+        self.io.limits().with_vnet_header(vnet::LEN, self.offloads)
+    }
+
+    fn split(self) -> Channel<Self::Rx, Self::Tx, Self::Stop> {
+        self.io.split()
     }
 }

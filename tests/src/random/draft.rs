@@ -44,18 +44,13 @@ impl Draft {
 
     /// A packet that something may be left to do to, often one that is cut within its headers and its segments.
     pub fn of(dice: &mut Dice, options: &Options, packet: Offloaded) -> Self {
-        let Offloaded { frame, offload } = packet;
-        let has_link_header = options.ethernet_header;
-        let protocol =
-            if has_link_header { EtherType(u16::from_be_bytes([frame[12], frame[13]])) } else { EtherType(0) };
-        let is_framed = !has_link_header || dice.flip();
-        let bytes = if is_framed { frame } else { frame[HEADER_LEN..].to_vec() };
-        let cuts = if dice.one_in(50) { 250 } else { dice.within(0..=5) };
-        let most = if dice.flip() { bytes.len() } else { bytes.len().min(80) };
-        let mut cuts: Vec<_> = (0..cuts).map(|_| dice.within(0..=most)).collect();
-        cuts.sort_unstable();
-        let (hash, destination) = (dice.number() as u32, dice.pick(&[PEER, LinkAddress::BROADCAST]));
-        Self { bytes, cuts, hash, is_framed, protocol, destination, source: None, offload, is_odd: false }
+        Way::new(dice, options).draft(dice, options, packet)
+    }
+
+    /// Packets that have one way to go.
+    pub fn burst(dice: &mut Dice, options: &Options, packets: Vec<Offloaded>) -> Vec<Self> {
+        let way = Way::new(dice, options);
+        packets.into_iter().map(|packet| way.draft(dice, options, packet)).collect()
     }
 
     /// The same, of which what is left to do cannot be done.
@@ -151,5 +146,35 @@ impl Draft {
         let source = self.source.unwrap_or(OWN);
         let header = EthernetHeader { destination: self.destination, source, ether_type: self.protocol };
         [&header.to_bytes(), self.bytes.as_slice()].concat()
+    }
+}
+
+/// What packets of a connection have in common.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    hash: u32,
+    is_framed: bool,
+    destination: LinkAddress,
+}
+
+impl Way {
+    fn new(dice: &mut Dice, options: &Options) -> Self {
+        let is_framed = !options.ethernet_header || dice.flip();
+        let destination = dice.pick(&[PEER, LinkAddress::BROADCAST]);
+        Self { hash: dice.number() as u32, is_framed, destination }
+    }
+
+    fn draft(self, dice: &mut Dice, options: &Options, packet: Offloaded) -> Draft {
+        let Self { hash, is_framed, destination } = self;
+        let Offloaded { frame, offload } = packet;
+        let has_link_header = options.ethernet_header;
+        let protocol =
+            if has_link_header { EtherType(u16::from_be_bytes([frame[12], frame[13]])) } else { EtherType(0) };
+        let bytes = if is_framed { frame } else { frame[HEADER_LEN..].to_vec() };
+        let cuts = if dice.one_in(50) { 250 } else { dice.within(0..=5) };
+        let most = if dice.flip() { bytes.len() } else { bytes.len().min(80) };
+        let mut cuts: Vec<_> = (0..cuts).map(|_| dice.within(0..=most)).collect();
+        cuts.sort_unstable();
+        Draft { bytes, cuts, hash, is_framed, protocol, destination, source: None, offload, is_odd: false }
     }
 }

@@ -31,15 +31,32 @@ impl Flows {
         let len = if dice.one_in(60) { dice.within(0..=60_000) } else { dice.within(0..=most) };
         let flags = if dice.one_in(10) { dice.number() as u8 } else { 0 };
         let mut frame = flow.next(&dice.bytes(len), flags);
-        let mut link_len = 0;
-        if flow.has_ethernet {
-            link_len = 14;
-            if dice.one_in(8) {
-                frame.splice(12..12, [0x81, 0, 0x20, dice.pick(&[0, 5, 6])]);
-            }
+        if flow.has_ethernet && dice.one_in(8) {
+            frame.splice(12..12, [0x81, 0, 0x20, dice.pick(&[0, 5, 6])]);
         }
-        let offload = leave(dice, &mut frame, link_len);
+        let offload = leave(dice, &mut frame, flow.link_len());
         Offloaded { frame, offload }
+    }
+
+    /// Successive packets of one of them, whole and most of them as long, as a stack sends them that has much to send; `most` bytes of
+    /// payload each. Some are flagged, or damaged.
+    pub fn burst(&mut self, dice: &mut Dice, most: usize) -> Vec<Offloaded> {
+        let at = dice.within(0..=self.0.len() - 1);
+        let flow = &mut self.0[at];
+        let (size, is_partial) = (dice.pick(&[8, 100, 1000]).min(most), dice.flip());
+        let longest = dice.pick(&[5, 10, 20, 80]);
+        let count = dice.within(2..=longest);
+        let packet = |_| {
+            let len = if dice.one_in(20) { dice.within(0..=size) } else { size };
+            let flags = if dice.one_in(20) { dice.number() as u8 } else { 0 };
+            let mut frame = flow.next(&dice.bytes(len), flags);
+            let offload = if is_partial { leave_checksum(&mut frame, flow.link_len()) } else { Offload::NONE };
+            if !is_partial && dice.one_in(50) {
+                frame.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+            }
+            Offloaded { frame, offload }
+        };
+        (0..count).map(packet).collect()
     }
 
     /// Something that cannot be done to a packet.
@@ -81,6 +98,11 @@ const fn gso_type(layers: &Layers) -> GsoType {
         (TransportProtocol::Tcp, IpVersion::V4) => GsoType::TcpV4,
         (TransportProtocol::Tcp, IpVersion::V6) => GsoType::TcpV6,
     }
+}
+
+fn leave_checksum(frame: &mut [u8], link_len: usize) -> Offload {
+    let layers = Layers::behind(frame, link_len).expect("a whole packet");
+    Offload { checksum: partial(frame, &layers, link_len), gso: None }
 }
 
 /// Puts the sum of the pseudo-header where the checksum is to be.

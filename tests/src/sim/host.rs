@@ -14,6 +14,7 @@ pub(super) struct Host<D> {
     interface: Interface,
     sockets: SocketSet<'static>,
     streams: Vec<Stream>,
+    in_turns: bool,
     /// When bytes came or went last.
     progress_at: Instant,
     gave_up: bool,
@@ -65,7 +66,12 @@ impl<D: Nic> Host<D> {
             received: 0,
         };
         let streams = lens.iter().enumerate().map(stream).collect();
-        Self { device, interface, sockets, streams, progress_at: Instant::ZERO, gave_up: false }
+        Self { device, interface, sockets, streams, in_turns: false, progress_at: Instant::ZERO, gave_up: false }
+    }
+
+    /// The card's own way to send and receive, if it has one.
+    pub(super) fn in_turns(self) -> Self {
+        Self { in_turns: true, ..self }
     }
 }
 
@@ -76,7 +82,7 @@ impl<D: Nic> Party for Host<D> {
             streams.iter().map(|stream| stream.socket(sockets).send_queue()).sum::<usize>()
         };
         let before = left(sockets, streams);
-        interface.poll(now, device, sockets);
+        device.work(now, interface, sockets, self.in_turns);
         let is_acknowledged = left(sockets, streams) != before;
         let moved = streams.iter_mut().fold(0, |sum, stream| sum + stream.turn(sockets));
         let has_progress = moved > 0 || is_acknowledged;

@@ -278,7 +278,7 @@ impl<'e> Life<'e> {
 
     fn check(&self, world: &World, at: usize) {
         let (queue, ledger) = (&self.endpoint.queues()[at], world.network.ledger(self.lines[at].near));
-        check_sent(&queue.counters(), &ledger);
+        check_sent(&queue.counters(), &ledger, &self.options);
         check_received(&queue.counters(), &ledger);
         assert_eq!(self.endpoint.is_attached(), self.attached);
         assert_eq!(CLOSED.get(), usize::from(self.closed), "the action on close runs once");

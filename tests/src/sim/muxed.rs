@@ -162,7 +162,7 @@ impl Stage<'_> {
                 arrived.len()
             );
             let ledger = world.network.ledger(line.near);
-            check_sent(&endpoint.queues()[0].counters(), &ledger);
+            check_sent(&endpoint.queues()[0].counters(), &ledger, endpoint.options());
             if ledger.refused[ErrorKind::NoBuffers] > 0 {
                 world.seen.at("muxed: no buffers");
             }

@@ -1,6 +1,7 @@
 //! An endpoint is saved at any step, dropped, restored on other descriptors, and goes on: what it was it still is, nothing is delivered or sent twice
-//! or out of order, and its counters go on.
+//! or out of order, its counters go on, and what was found out that a system does not do is not asked of the next one.
 
+use fdlink_core::io::Offloads;
 use fdlink_core::{
     Counters, Ended, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, LinkEvent, NetworkDispatcher, Options,
     Packet, Queue, Receiver, RxPacket, Snapshot, State, TxStatus,
@@ -11,15 +12,16 @@ use fdlink_mock::network::{SegmentId, Topology, Wire};
 use fdlink_mock::rng::Rng;
 
 use super::books::{check_received, check_sent};
-use super::peers::Peer;
+use super::peers::{Peer, carried};
 use super::world::World;
-use crate::random::Dice;
-use crate::support::{OWN, PEER, TEST_PROTOCOL, ethernet};
+use crate::random::{Dice, Flows};
+use crate::support::{OWN, Offloaded, PEER, TEST_PROTOCOL, ethernet, in_one_form};
 
 /// At the endpoint's end everything, on the wires nothing: what is sent arrives, unless the descriptor that it waits at is dropped.
 pub(super) fn rates(rng: &mut Rng) -> Rates {
     let most = rng.pick(&[0, 20, 100, 300]).unwrap_or(0);
     let ends = rng.pick(&[0, 3, 30]).unwrap_or(0);
+    let revoke = rng.pick(&[0, 50, 200]).unwrap_or(0);
     let mut rate = || rng.within(0, most) as u16;
     Rates {
         fail: rate(),
@@ -27,6 +29,7 @@ pub(super) fn rates(rng: &mut Rng) -> Rates {
         interrupt: rate(),
         wake: rate(),
         refuse: rate(),
+        revoke,
         flap: rate() / 4,
         hang_up: ends,
         fatal: ends,
@@ -40,23 +43,41 @@ type Mortal = Endpoint<Descriptor, Vec<Queue<Descriptor>>>;
 pub(super) fn play(world: &mut World) {
     let mut dice = Dice::new(world.rng.number());
     let [near, far] = world.kinds();
-    let kinds = [near, far.without_ring()];
-    let options = Options { mtu: 1000, ..world.options(kinds[0]) };
-    let (mut lines, queues) = open(world, kinds, &mut dice);
+    let ends = ends(world, [near, far.without_ring()]);
+    let options = Options { mtu: 1000, tx_coalesce: dice.flip(), ..world.options(near) };
+    let (mut lines, queues) = open(world, ends, &mut dice);
     let mut endpoint = Endpoint::new(queues, options).expect("the options are good");
-    let payloads: Vec<_> = (0..PACKETS).map(|number| payload(number, &mut dice)).collect();
-    let parts: Vec<[&[u8]; 1]> = payloads.iter().map(|payload| [payload.as_slice()]).collect();
-    let mut packet = |parts| Packet::new(EtherType::IPV4, parts).to(PEER).with_hash(dice.number() as u32);
-    let mut packets: Vec<_> = parts.iter().map(|parts| packet(parts)).collect();
+    let drafts = drafts(&mut dice);
+    let parts: Vec<[&[u8]; 1]> = drafts.iter().map(|(_, draft)| [draft.frame.as_slice()]).collect();
+    let packet = |((hash, draft), parts): (&(u32, Offloaded), _)| {
+        let protocol = if draft.frame[0] == 0x60 { EtherType::IPV6 } else { EtherType::IPV4 };
+        Packet::new(protocol, parts).to(PEER).with_hash(*hash).with_offload(draft.offload)
+    };
+    let mut packets: Vec<_> = drafts.iter().zip(&parts).map(|(draft, parts)| packet((draft, parts))).collect();
     let mut handed_in = 0;
     for _ in 0..dice.within(2..=5) {
         let snapshot = live(world, &mut dice, &endpoint, &mut lines, &mut packets, &mut handed_in);
         world.seen.at(saved_name(snapshot.state()));
+        lines.iter_mut().zip(endpoint.queues()).for_each(|(line, queue)| line.lost |= lost(queue));
         drop(endpoint);
-        endpoint = restore(world, kinds, &mut lines, &snapshot);
+        endpoint = restore(world, ends, &mut lines, &snapshot);
     }
     go_on(world, &endpoint, &mut lines);
-    check_sent_packets(&lines, &packets);
+    check_sent_packets(&lines, &drafts, &packets);
+}
+
+/// The descriptors of each cable.
+type Ends = [(Kind, DescriptorOptions); 2];
+
+/// What frames ask for is done by the system; nobody stands between unix sockets, so that their other ends hear of it.
+fn ends(world: &mut World, [near, far]: [Kind; 2]) -> Ends {
+    let options = world.with_vnet_header(DescriptorOptions::default());
+    [(near, options), (far, if far.is_unix() { options } else { DescriptorOptions::default() })]
+}
+
+/// Granted, and turned out not to be done.
+fn lost(queue: &Queue<Descriptor>) -> Offloads {
+    queue.limits().offloads - queue.offloads()
 }
 
 /// One queue, its other end, and what came of it in all lives.
@@ -72,13 +93,15 @@ struct Line {
     before: Counters,
     is_down: bool,
     has_ended: bool,
+    /// Offloads that were lost in all lives before this one.
+    lost: Offloads,
     /// What arrived at the other end.
     arrived: Vec<Vec<u8>>,
 }
 
-fn open(world: &mut World, kinds: [Kind; 2], dice: &mut Dice) -> (Vec<Line>, Vec<Queue<Descriptor>>) {
+fn open(world: &mut World, ends: Ends, dice: &mut Dice) -> (Vec<Line>, Vec<Queue<Descriptor>>) {
     let mut open = |_| {
-        let (segment, [near, far]) = cable(world, kinds);
+        let (segment, [near, far]) = cable(world, ends);
         let line = Line {
             segment,
             near: near.port(),
@@ -88,6 +111,7 @@ fn open(world: &mut World, kinds: [Kind; 2], dice: &mut Dice) -> (Vec<Line>, Vec
             before: Counters::default(),
             is_down: false,
             has_ended: false,
+            lost: Offloads::empty(),
             arrived: Vec::new(),
         };
         (line, Queue::new(near))
@@ -95,9 +119,9 @@ fn open(world: &mut World, kinds: [Kind; 2], dice: &mut Dice) -> (Vec<Line>, Vec
     (0..dice.within(1..=MOST_QUEUES)).map(&mut open).unzip()
 }
 
-fn cable(world: &World, kinds: [Kind; 2]) -> (SegmentId, [Descriptor; 2]) {
+fn cable(world: &World, ends: Ends) -> (SegmentId, [Descriptor; 2]) {
     let segment = world.network.segment(Topology::Hub, Wire { queue_frames: usize::MAX, ..Wire::default() });
-    (segment, kinds.map(|kind| world.network.open_with(segment, kind, DescriptorOptions::default())))
+    (segment, ends.map(|(kind, options)| world.network.open_with(segment, kind, options)))
 }
 
 /// Some steps, at the end of which the endpoint is saved, whoever has its receivers.
@@ -163,7 +187,9 @@ impl Life<'_, '_> {
         let _ = self.endpoint.write_packets(packets);
         let header_len = self.endpoint.max_header_length();
         for line in self.lines.iter_mut() {
-            line.arrived.extend(line.peer.take(usize::MAX).iter().map(|frame| frame[header_len..].to_vec()));
+            let packets = line.peer.take_told(usize::MAX, header_len);
+            let frames = packets.iter().flat_map(|packet| carried(packet, header_len));
+            line.arrived.extend(frames.map(|frame| frame[header_len..].to_vec()));
         }
     }
 
@@ -171,7 +197,8 @@ impl Life<'_, '_> {
         let line = &self.lines[at];
         let (now, ledger) = (self.endpoint.queues()[at].counters() - line.before, world.network.ledger(line.near));
         check_received(&now, &ledger);
-        check_sent(&now, &ledger);
+        check_sent(&now, &ledger, self.endpoint.options());
+        assert!(!ledger.asked.intersects(line.lost), "{:?} asked, {:?} lost before", ledger.asked, line.lost);
     }
 }
 
@@ -187,7 +214,7 @@ impl Line {
         let has_header = endpoint.options().ethernet_header;
         let frame = if has_header { ethernet(to, TEST_PROTOCOL, &payload) } else { payload };
         // A peer that is cut off cannot send.
-        let _ = self.peer.send(&frame);
+        let _ = self.peer.send(&[vec![0; self.peer.vnet_header_len], frame].concat());
         self.sent += 1;
     }
 }
@@ -218,14 +245,18 @@ fn rename(endpoint: &Mortal, dice: &mut Dice) {
 }
 
 /// By way of bytes, on new descriptors: where the old ones were, or, since the end of a pair of sockets cannot be had again, of a new pair.
-fn restore(world: &World, kinds: [Kind; 2], lines: &mut [Line], saved: &Snapshot<MOST_QUEUES>) -> Mortal {
+fn restore(world: &mut World, ends: Ends, lines: &mut [Line], saved: &Snapshot<MOST_QUEUES>) -> Mortal {
     let mut buffer = [0; Snapshot::<MOST_QUEUES>::MAX_LEN];
     let snapshot = Snapshot::decode(saved.encode(&mut buffer).expect("it fits")).expect("it is whole");
     assert_eq!(snapshot, *saved);
-    let queues = lines.iter_mut().map(|line| Queue::new(line.reopen(world, kinds))).collect();
+    let queues = lines.iter_mut().map(|line| Queue::new(line.reopen(world, ends))).collect();
     let endpoint = Endpoint::restore(queues, &snapshot).expect("the descriptors are as good");
     for ((line, queue), saved) in lines.iter_mut().zip(endpoint.queues()).zip(snapshot.queues()) {
         assert_eq!(queue.counters(), saved.counters);
+        assert_eq!(lost(queue), line.lost, "what was lost stays so, and nothing else is");
+        if !line.lost.is_empty() {
+            world.seen.at("restored without an offload");
+        }
         assert_eq!(line.is_down, saved.link_down, "what was told of the link");
         line.before = saved.counters;
         // The end was that of the old descriptor.
@@ -238,11 +269,12 @@ fn restore(world: &World, kinds: [Kind; 2], lines: &mut [Line], saved: &Snapshot
 }
 
 impl Line {
-    fn reopen(&mut self, world: &World, kinds: [Kind; 2]) -> Descriptor {
-        let near = if kinds[0].has_interface() {
-            world.network.open_with(self.segment, kinds[0], DescriptorOptions::default())
+    fn reopen(&mut self, world: &World, ends: Ends) -> Descriptor {
+        let (kind, options) = ends[0];
+        let near = if kind.has_interface() {
+            world.network.open_with(self.segment, kind, options)
         } else {
-            let (segment, [near, far]) = cable(world, kinds);
+            let (segment, [near, far]) = cable(world, ends);
             self.segment = segment;
             self.peer = Peer::new(&world.network, far, Rates::NONE);
             near
@@ -283,17 +315,36 @@ fn go_on(world: &mut World, endpoint: &Mortal, lines: &mut [Line]) {
 }
 
 /// Each queue carried the packets of its flows that were sent, once and in order.
-fn check_sent_packets(lines: &[Line], packets: &[Packet<'_>]) {
+fn check_sent_packets(lines: &[Line], drafts: &[(u32, Offloaded)], packets: &[Packet<'_>]) {
     for (at, line) in lines.iter().enumerate() {
-        let of_queue = |packet: &&Packet<'_>| packet.hash() as usize % lines.len() == at;
-        let sent = packets.iter().filter(of_queue).filter(|packet| packet.status() == TxStatus::Sent);
-        let expected: Vec<_> = sent.map(|packet| packet.parts().concat()).collect();
-        assert!(line.arrived == expected, "queue {at}: {} arrived, {} sent", line.arrived.len(), expected.len());
+        let of_queue = |hash: u32| hash as usize % lines.len() == at;
+        let sent = drafts.iter().zip(packets).filter(|(_, packet)| packet.status() == TxStatus::Sent);
+        let sent = sent.filter(|((hash, _), _)| of_queue(*hash)).flat_map(|((_, draft), _)| carried(draft, 0));
+        let expected: Vec<_> = sent.map(|packet| in_one_form(packet, 0)).collect();
+        let arrived: Vec<_> = line.arrived.iter().map(|packet| in_one_form(packet.clone(), 0)).collect();
+        assert!(arrived == expected, "queue {at}: {} arrived, {} sent", arrived.len(), expected.len());
     }
 }
 
-fn payload(number: u32, dice: &mut Dice) -> Vec<u8> {
-    [&[0x45], &number.to_be_bytes()[..], &dice.bytes(number as usize % 80)].concat()
+/// Packets without a link header and their flow hashes: segments that may be merged and whose checksums are left to others, and noise.
+fn drafts(dice: &mut Dice) -> Vec<(u32, Offloaded)> {
+    let mut flows = Flows::new(dice, false);
+    let mut drafts = Vec::new();
+    while drafts.len() < PACKETS {
+        let hash = dice.number() as u32;
+        if dice.flip() {
+            drafts.extend(flows.burst(dice, 40).into_iter().map(|draft| (hash, draft)));
+        } else {
+            drafts.push((hash, noise(dice)));
+        }
+    }
+    drafts
+}
+
+/// Begins like IPv4, and is not.
+fn noise(dice: &mut Dice) -> Offloaded {
+    let len = dice.within(0..=80);
+    Offloaded::plain(&[&[0x45], dice.bytes(len).as_slice()].concat())
 }
 
 const fn saved_name(state: State) -> &'static str {
@@ -309,6 +360,6 @@ const fn saved_name(state: State) -> &'static str {
 }
 
 const MOST_QUEUES: usize = 3;
-const PACKETS: u32 = 200;
+const PACKETS: usize = 200;
 /// Polls that find everything, also where faults make some of them find nothing.
 const PATIENCE: usize = 60;

@@ -11,6 +11,7 @@ use fdlink_core::{
     Receiver, RxPacket, Steering, TxStatus,
 };
 use fdlink_mock::rng::Rng;
+use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress};
@@ -133,6 +134,10 @@ impl<IO: RawIo> Nic for Processed<'_, IO> {
 
     fn has_ended(&self) -> bool {
         self.has_ended
+    }
+
+    fn work(&mut self, now: Instant, interface: &mut Interface, sockets: &mut SocketSet<'_>, _in_turns: bool) {
+        interface.poll(now, self, sockets);
     }
 
     fn is_behind(&self) -> bool {

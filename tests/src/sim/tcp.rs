@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fdlink_core::io::{ErrorKind, EtherTypes, VlanFilter};
+use fdlink_core::io::{ErrorKind, EtherTypes, Offloads, VlanFilter};
 use fdlink_core::{DropCause, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, Options, Queue};
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
 use fdlink_mock::fault::{Fault, Rates};
@@ -139,7 +139,11 @@ fn pair<'e>(
                 let card = Processed::new(station, queue, backlogs, &mut world.rng);
                 Box::new(Host::new(card, queue, side, &lens, &mut world.rng)) as Box<dyn Party + 'e>
             }
-            None => Box::new(Host::new(plain(station, queue), queue, side, &lens, &mut world.rng)),
+            None => {
+                let host = Host::new(plain(station, queue), queue, side, &lens, &mut world.rng);
+                let in_turns = world.rng.one_in(2);
+                Box::new(if in_turns { host.in_turns() } else { host })
+            }
         }
     })
 }
@@ -202,7 +206,7 @@ fn instant(time: Duration) -> Instant {
     Instant::from_micros(time.as_micros() as i64)
 }
 
-fn check_books(world: &World, stations: &[Station; 2], ports: &[[usize; 2]]) {
+fn check_books(world: &mut World, stations: &[Station; 2], ports: &[[usize; 2]]) {
     while let Some(time) = world.network.next_event() {
         world.network.clock().advance_to(time);
     }
@@ -211,10 +215,13 @@ fn check_books(world: &World, stations: &[Station; 2], ports: &[[usize; 2]]) {
             // On its way back a receiver tells what was dropped since it was asked last.
             drop(station.receiver(index).expect("attached"));
             let (counters, ledger) = (queue.counters(), world.network.ledger(ports[index][side]));
-            check_sent(&counters, &ledger);
+            check_sent(&counters, &ledger, station.options());
             check_received(&counters, &ledger);
             check_drops(&counters, &ledger);
             check_wire(&ledger, 0);
+            if ledger.asked.intersects(Offloads::TSO4) {
+                world.seen.at("super-frame of a host");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use fdlink_core::io::{ErrorKind, Offloads};
 use fdlink_core::wire::ethernet::HEADER_LEN;
 use fdlink_core::{
-    Endpoint, LinkEndpoint as _, Options, Packet, Queue, Refusal, RefusalCause, TxPolicy, TxStatus, Written,
+    Counters, Endpoint, LinkEndpoint as _, Options, Packet, Queue, Refusal, RefusalCause, TxPolicy, TxStatus, Written,
 };
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
 use fdlink_mock::fault::Rates;
@@ -11,11 +11,10 @@ use fdlink_mock::network::Wire;
 use fdlink_mock::rng::Rng;
 
 use super::books::{check_policy, check_sent, refused_as};
-use super::peers::Peer;
-use super::verdict::offload_of;
+use super::peers::{Peer, carried};
 use super::world::{World, check_words};
 use crate::random::{Dice, Draft, Flows};
-use crate::support::{OWN, Offloaded, on_the_wire};
+use crate::support::{OWN, in_one_form};
 
 /// The wire is good, so that every frame that leaves arrives.
 pub(super) fn rates(rng: &mut Rng) -> Rates {
@@ -42,8 +41,7 @@ pub(super) fn play(world: &mut World) {
     let mut flows = Flows::new(&mut dice, options.ethernet_header);
     let has_odd = !kind.is_unix();
     for _ in 0..dice.within(1..=6) {
-        let drafts: Vec<_> =
-            (0..dice.within(0..=60)).map(|_| draft(&mut dice, &mut flows, &options, has_odd)).collect();
+        let drafts = drafts(&mut dice, &mut flows, &options, has_odd);
         let before = sender.counters();
         if write(world, &sender, &mut peers, &drafts, &options) == Outcome::Ended {
             return;
@@ -51,6 +49,20 @@ pub(super) fn play(world: &mut World) {
         let waits = (sender.counters() - before).tx.waits;
         assert!(matches!(options.tx_policy, TxPolicy::Wait { .. }) || waits == 0, "{waits} waits without leave");
     }
+}
+
+/// Packets of all sorts, and bursts of one flow where that makes a difference.
+fn drafts(dice: &mut Dice, flows: &mut Flows, options: &Options, has_odd: bool) -> Vec<Draft> {
+    let (mut drafts, count) = (Vec::new(), dice.within(0..=60));
+    while drafts.len() < count {
+        if options.tx_coalesce && dice.one_in(4) {
+            let packets = flows.burst(dice, options.mtu as usize - LONGEST_HEADERS);
+            drafts.extend(Draft::burst(dice, options, packets));
+        } else {
+            drafts.push(draft(dice, flows, options, has_odd));
+        }
+    }
+    drafts
 }
 
 /// Packets of flows, and noise.
@@ -84,11 +96,12 @@ fn descriptor(world: &mut World) -> DescriptorOptions {
     world.with_vnet_header(descriptor)
 }
 
-/// Unix sockets get little room, so that they are full at times. The other ends have room for everything, and take no super-frame where
-/// somebody can cut it for them.
+/// Unix sockets get little room, so that they are full at times. The other ends have room for everything. They take super-frames whole, or
+/// somebody cuts them on the way: for unix sockets nobody does.
 fn open(world: &mut World, kind: Kind, near: DescriptorOptions, options: Options) -> (Sender, Vec<Peer>) {
-    let vnet_header_len = if kind.is_unix() { near.vnet_header_len } else { 0 };
-    let far = DescriptorOptions { receive_frames: 1 << 20, vnet_header_len, offloads: Offloads::empty(), ..near };
+    let vnet_header_len = if kind.is_unix() || world.rng.one_in(2) { near.vnet_header_len } else { 0 };
+    let offloads = world.rng.pick(&[Offloads::all(), Offloads::empty()]).unwrap_or_default();
+    let far = DescriptorOptions { receive_frames: 1 << 20, vnet_header_len, offloads, ..near };
     let mut ports = Vec::new();
     for _ in 0..world.rng.within(1, 4) {
         let wire = Wire { queue_frames: usize::MAX, ..Wire::default() };
@@ -109,6 +122,7 @@ enum Outcome {
 
 /// Hands the packets in until none is pending, while the other ends take some frames now and then.
 fn write(world: &mut World, sender: &Sender, peers: &mut [Peer], drafts: &[Draft], options: &Options) -> Outcome {
+    let start = sender.counters();
     let parts: Vec<_> = drafts.iter().map(Draft::parts).collect();
     let mut packets: Vec<_> = drafts.iter().zip(&parts).map(|(draft, parts)| draft.packet(parts)).collect();
     let mut arrived = vec![Vec::new(); peers.len()];
@@ -116,18 +130,18 @@ fn write(world: &mut World, sender: &Sender, peers: &mut [Peer], drafts: &[Draft
     for turn in 0.. {
         assert!(turn < TURNS, "no end after {turn} calls");
         let before = count(&packets);
-        let waits = sender.counters().tx.waits;
+        let tx = sender.counters().tx;
         let written = match sender.write_packets(&mut packets) {
             Ok(written) => written,
             Err(error) => panic!("attached, and nobody received: {error}"),
         };
         check_written(before, count(&packets), written);
         check_offloads(world, sender, written);
-        check_waits(sender.counters().tx.waits - waits, options.tx_policy);
-        note(world, written);
+        check_waits(sender.counters().tx.waits - tx.waits, options.tx_policy);
+        note(world, written, sender.counters().tx.merged > tx.merged);
         let most = world.rng.below(40);
         for (peer, arrived) in peers.iter_mut().zip(&mut arrived) {
-            arrived.extend(take(peer, most, options));
+            arrived.extend(take(world, peer, most, options));
         }
         if written.pending == 0 {
             break;
@@ -138,9 +152,10 @@ fn write(world: &mut World, sender: &Sender, peers: &mut [Peer], drafts: &[Draft
         }
     }
     for (peer, arrived) in peers.iter_mut().zip(&mut arrived) {
-        arrived.extend(take(peer, usize::MAX, options));
+        arrived.extend(take(world, peer, usize::MAX, options));
     }
     check_packets(drafts, &packets, options);
+    check_counted(drafts, &packets, sender.counters() - start);
     check_arrived(drafts, &packets, options, &arrived);
     check_books(world, sender, peers, options);
     outcome
@@ -190,20 +205,13 @@ fn check_offloads(world: &mut World, sender: &Sender, written: Written) {
 }
 
 /// At most `most` of the frames that have arrived, cut and completed where that was left to the other end.
-fn take(peer: &mut Peer, most: usize, options: &Options) -> Vec<Vec<u8>> {
+fn take(world: &mut World, peer: &mut Peer, most: usize, options: &Options) -> Vec<Vec<u8>> {
     let link_len = if options.ethernet_header { HEADER_LEN } else { 0 };
-    let vnet_header_len = peer.vnet_header_len;
-    let frames = peer.take(most).into_iter();
-    match vnet_header_len {
-        0 => frames.collect(),
-        len => frames.flat_map(|frame| on_the_wire(&told(&frame, len, link_len), link_len)).collect(),
+    let packets = peer.take_told(most, link_len);
+    if packets.iter().any(|packet| packet.offload.gso.is_some()) {
+        world.seen.at("super-frame taken whole");
     }
-}
-
-fn told(frame: &[u8], vnet_header_len: usize, link_len: usize) -> Offloaded {
-    let (header, frame) = frame.split_at(vnet_header_len);
-    let offload = offload_of(header, frame, link_len).expect("a header that the endpoint made");
-    Offloaded { frame: frame.to_vec(), offload }
+    packets.iter().flat_map(|packet| carried(packet, link_len)).collect()
 }
 
 fn check_waits(waits: usize, policy: TxPolicy) {
@@ -211,7 +219,10 @@ fn check_waits(waits: usize, policy: TxPolicy) {
     assert!(waits <= most, "{waits} waits, {most} allowed");
 }
 
-fn note(world: &mut World, written: Written) {
+fn note(world: &mut World, written: Written, is_merged: bool) {
+    if is_merged {
+        world.seen.at(if written.offloads_lost.is_empty() { "merged" } else { "merged, and then no longer" });
+    }
     world.seen.at(match written.blocked {
         None => "written",
         Some(ErrorKind::WouldBlock) => "blocked: would block",
@@ -250,9 +261,26 @@ const fn is_io(refusal: Refusal) -> bool {
     matches!(refusal, Refusal::Io(_))
 }
 
+/// Every packet is in the books, whatever it left with.
+fn check_counted(drafts: &[Draft], packets: &[Packet<'_>], counters: Counters) {
+    let is_cut = drafts.iter().any(Draft::is_super_frame);
+    let sent = packets.iter().filter(|packet| packet.status() == TxStatus::Sent).count();
+    assert!(is_cut || counters.tx.sent + counters.tx.merged == sent, "{sent} packets sent: {counters}");
+    let causes = packets.iter().filter_map(|packet| match packet.status() {
+        TxStatus::Refused(refusal) => Some(RefusalCause::from(refusal)),
+        _ => None,
+    });
+    let causes: Vec<_> = causes.collect();
+    for cause in RefusalCause::ALL {
+        let refused = causes.iter().filter(|one| **one == cause).count();
+        assert_eq!(counters.tx.refused(cause), refused, "{cause}");
+    }
+}
+
 /// Each queue carried the packets of its flows that were sent, whole and in order, and nothing else but the first segments of some that were
 /// cut and then refused, or are pending.
 fn check_arrived(drafts: &[Draft], packets: &[Packet<'_>], options: &Options, arrived: &[Vec<Vec<u8>>]) {
+    let link_len = if options.ethernet_header { HEADER_LEN } else { 0 };
     for (index, frames) in arrived.iter().enumerate() {
         let ours = drafts.iter().zip(packets).filter(|(draft, _)| draft.queue(arrived.len()) == index);
         let mut frames = frames.as_slice();
@@ -262,7 +290,11 @@ fn check_arrived(drafts: &[Draft], packets: &[Packet<'_>], options: &Options, ar
                 continue;
             }
             let expected = draft.on_the_wire(options);
-            let common = frames.iter().zip(&expected).take_while(|(frame, expected)| frame == expected).count();
+            let common = frames
+                .iter()
+                .zip(&expected)
+                .take_while(|(frame, expected)| are_same(frame, expected, link_len))
+                .count();
             assert_eq!(common == expected.len(), is_sent, "queue {index}: {common} of {} segments", expected.len());
             frames = &frames[common..];
         }
@@ -270,13 +302,18 @@ fn check_arrived(drafts: &[Draft], packets: &[Packet<'_>], options: &Options, ar
     }
 }
 
+/// As far as the difference means anything.
+fn are_same(frame: &[u8], expected: &[u8], link_len: usize) -> bool {
+    frame == expected || in_one_form(frame.to_vec(), link_len) == in_one_form(expected.to_vec(), link_len)
+}
+
 fn check_books(world: &mut World, sender: &Sender, peers: &[Peer], options: &Options) {
     for (queue, peer) in sender.queues().iter().zip(peers) {
         let ledger = world.network.ledger(peer.port - 1);
         let counters = queue.counters();
         check_words(counters);
-        check_sent(&counters, &ledger);
-        check_policy(&counters, &ledger, options.tx_policy);
+        check_sent(&counters, &ledger, options);
+        check_policy(&counters, &ledger, options);
         for cause in RefusalCause::ALL.into_iter().filter(|cause| counters.tx.refused(*cause) > 0) {
             world.seen.at(refusal_name(cause));
         }
@@ -296,3 +333,5 @@ const fn refusal_name(cause: RefusalCause) -> &'static str {
 
 /// More calls than the segments of sixty packets need if half of all calls fail.
 const TURNS: usize = 20_000;
+/// Of IPv6 and TCP.
+const LONGEST_HEADERS: usize = 60;

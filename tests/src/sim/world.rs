@@ -64,6 +64,7 @@ impl World {
             complete_checksums: flip(),
             rx_checksum_offload: flip(),
             tx_checksum_offload: flip(),
+            tx_coalesce: flip(),
             ..options
         }
     }

@@ -125,6 +125,17 @@ fn completed(packet: &Offloaded, link_len: usize) -> Vec<u8> {
     frame
 }
 
+/// With 0 for a TCP checksum of 0xffff, which is the same: who completes a checksum writes the one, who cuts a super-frame the other.
+#[must_use]
+pub fn in_one_form(mut frame: Vec<u8>, link_len: usize) -> Vec<u8> {
+    let layers = Layers::behind(&frame, link_len).filter(|layers| layers.protocol == TransportProtocol::Tcp);
+    let field = layers.map(|layers| layers.transport + 16).filter(|field| frame.len() >= field + 2);
+    if let Some(field) = field.filter(|field| be16(&frame, *field) == 0xffff) {
+        put(&mut frame, field, 0);
+    }
+    frame
+}
+
 fn sum(bytes: &[u8]) -> Checksum {
     let mut checksum = Checksum::new();
     checksum.add_bytes(bytes);

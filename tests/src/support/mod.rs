@@ -18,7 +18,7 @@ mod trials;
 
 pub use cable::Cable;
 pub use census::{Census, memory};
-pub use coalescing::{Offloaded, coalesced, make_checksum, on_the_wire};
+pub use coalescing::{Offloaded, coalesced, in_one_form, make_checksum, on_the_wire};
 pub use collect::{Collector, Entry, Received};
 pub use flood::Flood;
 pub use frames::{OWN, PEER, STRANGER, TEST_PROTOCOL, ethernet, marked, to_own};

@@ -32,12 +32,17 @@ impl Segments {
         let link = [&OWN.0[..], &PEER.0, if self.is_v6 { &[0x86, 0xdd] } else { &[8, 0] }].concat();
         let link = if self.has_ethernet { link } else { Vec::new() };
         let mut frame = [link, self.network(transport.len()), transport].concat();
-        let link_len = if self.has_ethernet { 14 } else { 0 };
-        let layers = Layers::behind(&frame, link_len).expect("a whole packet");
+        let layers = Layers::behind(&frame, self.link_len()).expect("a whole packet");
         make_checksum(&mut frame, &layers);
         self.sequence = self.sequence.wrapping_add(payload.len() as u32);
         self.id = self.id.wrapping_add(1);
         frame
+    }
+
+    /// Bytes of Ethernet header.
+    #[must_use]
+    pub const fn link_len(&self) -> usize {
+        if self.has_ethernet { 14 } else { 0 }
     }
 
     fn network(&self, transport_len: usize) -> Vec<u8> {
