@@ -1,8 +1,10 @@
-//! Generic receive offload: as the kernel does it, what it must keep, and through an endpoint.
+//! Generic receive offload: as the kernel does it, what it must keep, through an endpoint, and held for a time.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "gro/endpoint.rs"]
 mod endpoint;
+#[path = "gro/holding.rs"]
+mod holding;
 #[path = "gro/kernel.rs"]
 mod kernel;
 #[path = "gro/round_trip.rs"]
@@ -17,5 +19,6 @@ fn main() -> ExitCode {
     kernel::add(&mut trials);
     round_trip::add(&mut trials);
     endpoint::add(&mut trials);
+    holding::add(&mut trials);
     trials.conclude()
 }

@@ -55,6 +55,8 @@ pub struct Options {
     /// order within a flow is always kept ([`Coalescer`](crate::rx::gro::Coalescer)). What is not merged is delivered as it came; if its checksum
     /// was verified on the way, it is [`Unnecessary`](crate::ChecksumState::Unnecessary). The smoltcp device takes frames one by one, and
     /// merges none.
+    ///
+    /// Segments that come one after the other instead of at a time merge with [`WakePolicy::Coalesce`], which holds them for up to its delay.
     pub gro: bool,
     /// Merge successive packets of a TCP or UDP flow into super-frames where the system cuts such ones: one write instead of 45, for stacks that
     /// make packets one by one. Default false: small writes gain nothing from it, and pay for the look at each header.

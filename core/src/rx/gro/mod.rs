@@ -8,8 +8,12 @@
 //! ```
 //!
 //! No payload is copied: the frames of a batch are on loan until the batch is dropped, so a run is a list of slices of them. That bounds how
-//! long a packet is held back, to the batch that it came in. Across batches it would have to be copied, and to wait for a timer; what that
-//! could win is one packet in a batch, since a receiver with a backlog fills its batches.
+//! long a packet is held back, to the batch that it came in.
+//!
+//! Segments that come one by one are held where they cost nothing, in front of the batch: [`WakePolicy::Coalesce`](crate::WakePolicy::Coalesce)
+//! lets those of up to `max_delay` gather in the channel, to become one batch (kernel: `gro_flush_timeout` with `napi_defer_hard_irqs`). A receiver that
+//! does not run dry has a backlog, and fills its batches; what holding runs from one full batch to the next could win is one packet in each, for
+//! a copy of what is held.
 //!
 //! # Rules
 //!
