@@ -46,7 +46,7 @@
 //! - **E1** An interrupted system call (`EINTR`) never crosses the boundary.
 //! - **E2** Errors are classified by what the caller can do: see [`ErrorKind`].
 //! - **E3** A backend that wraps another one forwards every method, also those that have a default: [`RxQueue::pause`], [`RxQueue::drops`],
-//!   [`RxBatch::calls`], [`TxQueue::set_rx_filter`].
+//!   [`RxBatch::calls`], [`TxQueue::set_rx_filter`]. It may leave [`RxBatch::drain`] out, which is made of `frames` then.
 //! - **L1** [`Limits::offloads`] tells what was granted at the start. A capability may be lost later, never gained.
 //!   A lack of memory is no loss.
 
