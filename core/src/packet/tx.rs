@@ -210,7 +210,12 @@ impl<'p> Packet<'p> {
 
     /// What was begun in segments is ended so.
     pub(crate) fn is_for_software(&self) -> bool {
-        self.in_software.get() || self.segments_sent() > 0
+        self.was_refused() || self.segments_sent() > 0
+    }
+
+    /// The system did not do what it was asked for: it is asked for nothing more.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.in_software.get()
     }
 
     /// What the system turned out not to do, once it has left.

@@ -37,7 +37,7 @@ pub(super) struct Terms {
 ///         │ says it │ link             │    │ the packet's          │
 ///         └─────────┴──────────────────┘    └───────────────────────┘
 /// cut     ┌─────────┐┌──────────────────┐   ┌───────────┐
-///         │ zero    ││ link, IP, TCP    │   │ payload   │ … one for each segment
+///         │ says it ││ link, IP, TCP    │   │ payload   │ … one for each segment
 ///         └─────────┘└──────────────────┘   └───────────┘
 /// merged  ┌─────────┬──────────────────┐    ┌───────────┐┌───────────┐
 ///         │ says it │ link, IP, TCP    │    │ payload   ││ payload   │ … those of successive packets
@@ -69,8 +69,8 @@ struct Unit<'p, 'd> {
 enum Body<'p, 'd> {
     /// The packet's parts.
     Whole,
-    /// These bytes of them.
-    Cut(Range<usize>),
+    /// These bytes of them, behind the headers, and a virtio-net header in front of those.
+    Cut(Range<usize>, [u8; MAX_LEN]),
     /// The payloads of these packets.
     Merged(Run<'p, 'd>),
 }
@@ -120,17 +120,16 @@ impl<'p, 'd> Offloaded<'p, 'd> {
             });
             let _ = ends.push(slices.len());
         }
-        let zero = NO_VNET_HEADER.split_at(self.terms.vnet_header_len.min(MAX_LEN)).0;
         let mut frames = Vec::<TxFrame<'_>, MAX_FRAMES>::new();
         let mut start = 0;
         for (unit, end) in self.units.iter().zip(&ends) {
-            let _ = frames.push(match unit.body {
+            let parts = slices.get(start..*end).unwrap_or_default();
+            let _ = frames.push(match &unit.body {
                 Body::Whole => TxFrame { header: &unit.header, parts: unit.packet.parts() },
-                Body::Merged(_) => TxFrame { header: &unit.header, parts: slices.get(start..*end).unwrap_or_default() },
-                Body::Cut(_) if zero.is_empty() => {
-                    TxFrame { header: &unit.header, parts: slices.get(start..*end).unwrap_or_default() }
+                Body::Cut(_, vnet) if self.terms.vnet_header_len > 0 => {
+                    TxFrame { header: vnet.split_at(self.terms.vnet_header_len.min(MAX_LEN)).0, parts }
                 }
-                Body::Cut(_) => TxFrame { header: zero, parts: slices.get(start..*end).unwrap_or_default() },
+                Body::Cut(..) | Body::Merged(_) => TxFrame { header: &unit.header, parts },
             });
             start = *end;
         }
@@ -204,20 +203,30 @@ impl<'p, 'd> Offloaded<'p, 'd> {
         self.units.push(Unit { packet, header, body: Body::Whole, needs, is_last: true }).is_ok()
     }
 
-    /// Goes on behind the segments that have left already.
+    /// Goes on behind the segments that have left already. Checksums are left to a system that completes them.
     fn add_segments(&mut self, packet: &'p Packet<'d>, offload: Offload) -> Result<bool, Refusal> {
-        let splitter = Splitter::new(packet.link_header(), packet.parts(), self.terms.network, offload)
-            .map_err(Refusal::Unsplittable)?;
+        let network = self.terms.network;
+        let splitter =
+            Splitter::new(packet.link_header(), packet.parts(), network, offload).map_err(Refusal::Unsplittable)?;
+        let is_partial = matches!(offload.checksum, ChecksumState::Partial { .. });
+        let stays_partial = is_partial && self.terms.completes_checksums() && !packet.was_refused();
+        let left = if stays_partial { Offload { gso: None, ..offload } } else { Offload::NONE };
+        let needs = if stays_partial { Offloads::CSUM } else { Offloads::empty() };
         for index in packet.segments_sent()..splitter.segments() {
             let mut header = HeaderBuf::new();
-            let Some(payload) = splitter.write_segment(index, &mut header) else { break };
+            let payload = match stays_partial {
+                true => splitter.write_partial_segment(index, &mut header),
+                false => splitter.write_segment(index, &mut header),
+            };
+            let Some(payload) = payload else { break };
             // One more for the headers behind a virtio-net header.
             let count = 1 + payload_slices(packet.parts(), payload.clone()).count();
             if count > MAX_SLICES {
                 return Err(Refusal::TooManyParts);
             }
             let is_last = index + 1 == splitter.segments();
-            let unit = Unit { packet, header, body: Body::Cut(payload), needs: Offloads::empty(), is_last };
+            let vnet = VirtioNetHdr::from_offload(left, network, header.len()).encode(ByteOrder::Native);
+            let unit = Unit { packet, header, body: Body::Cut(payload, vnet), needs, is_last };
             if self.slices + count > MAX_SLICES || self.units.push(unit).is_err() {
                 return Ok(false);
             }
@@ -228,6 +237,10 @@ impl<'p, 'd> Offloaded<'p, 'd> {
 }
 
 impl Terms {
+    const fn completes_checksums(&self) -> bool {
+        self.vnet_header_len > 0 && self.granted.contains(Offloads::CSUM)
+    }
+
     /// What stands in front of a frame; empty where nothing does.
     fn vnet_header(&self, offload: Offload, headers_len: usize) -> HeaderBuf {
         let mut header = HeaderBuf::new();
@@ -246,7 +259,7 @@ impl<'p, 'd> Unit<'p, 'd> {
         match &self.body {
             Body::Whole => {}
             Body::Merged(run) => run.slices().for_each(add),
-            Body::Cut(range) => {
+            Body::Cut(range, _) => {
                 if with_headers {
                     add(&self.header);
                 }
@@ -267,7 +280,7 @@ impl<'p, 'd> Unit<'p, 'd> {
     fn len(&self) -> usize {
         match &self.body {
             Body::Whole => self.packet.len as usize,
-            Body::Cut(range) => self.header.len() + range.len(),
+            Body::Cut(range, _) => self.header.len() + range.len(),
             Body::Merged(run) => run.len(),
         }
     }
@@ -337,5 +350,3 @@ fn for_sending(offload: Offload) -> Offload {
 const MAX_FRAMES: usize = 47;
 /// Pieces of segments, headers included: two for each and room for parts that end within one.
 const MAX_SLICES: usize = 4 * MAX_FRAMES;
-
-const NO_VNET_HEADER: [u8; MAX_LEN] = [0; MAX_LEN];

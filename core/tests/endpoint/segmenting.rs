@@ -1,6 +1,8 @@
 //! What leaves where the endpoint does the work, whatever the queue answers: nothing is lost, nothing goes twice, the order is kept.
 
 use fdlink_core::io::{ErrorKind, Offloads};
+use fdlink_core::wire::Checksum;
+use fdlink_core::wire::vnet::{ByteOrder, NEEDS_CSUM, VirtioNetHdr};
 use fdlink_core::{EtherType, GsoSupport, LinkEndpoint as _, Options, Packet, TxPolicy, TxStatus};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -38,6 +40,32 @@ fn partial_checksum_is_completed_where_the_system_does_not() {
         // No option is needed.
         let written = attached([&script], Options::default()).write_packets(&mut [frame.packet(&parts)]).unwrap();
         assert_eq!((written.sent, script.sent()), (1, frame.segments(vnet)));
+    }
+}
+
+#[test]
+fn segments_are_summed_up_by_a_system_that_does_no_more() {
+    let script = Script::default().with_vnet(10, Offloads::CSUM);
+    let frames = [SuperFrame::tcp(1, 65_000, 1448), SuperFrame::udp(2, 9000, 1000)];
+    let parts = frames.each_ref().map(|frame| frame.parts(&[20, 41, 5000]));
+    let mut packets = [0, 1].map(|at: usize| frames[at].packet(&parts[at]));
+    let written = attached([&script], software()).write_packets(&mut packets).unwrap();
+    assert_eq!((written.sent, written.pending), (2, 0));
+    assert!(script.sent() == frames.each_ref().map(SuperFrame::partial_segments).concat());
+}
+
+#[test]
+fn segments_whose_partial_checksum_is_refused_leave_complete() {
+    for taken in 0..3 {
+        let before = (taken > 0).then_some(Ok(taken));
+        let script = Script::sending(before.into_iter().chain([Err(ErrorKind::FrameRejected)]));
+        let script = script.with_vnet(10, Offloads::CSUM);
+        let frame = SuperFrame::tcp(1, 3000, 1000);
+        let endpoint = attached([&script], software());
+        let written = endpoint.write_packets(&mut [frame.packet(&frame.parts(&[]))]).unwrap();
+        assert_eq!((written.sent, written.offloads_lost), (1, Offloads::CSUM));
+        let expected = [&frame.partial_segments()[..taken], &frame.segments(10)[taken..]].concat();
+        assert!(script.sent() == expected, "after {taken} segments");
     }
 }
 
@@ -139,8 +167,24 @@ proptest! {
         }
         prop_assert_eq!(sent, packets.len());
         let expected: Vec<_> = frames.iter().map(|frame| frame.segments(vnet)).collect();
-        prop_assert!(script.sent() == expected.concat());
+        let arrived: Vec<_> = script.sent().into_iter().map(|frame| summed_up(frame, vnet)).collect();
+        prop_assert!(arrived == expected.concat());
     }
+}
+
+/// A frame as it arrives from a system that completes its checksum.
+fn summed_up(mut frame: Vec<u8>, vnet: usize) -> Vec<u8> {
+    let header = VirtioNetHdr::decode(&frame[..vnet], ByteOrder::Native).unwrap_or_default();
+    if header.flags & NEEDS_CSUM != 0 {
+        frame[..vnet].fill(0);
+        let start = vnet + usize::from(header.csum_start);
+        let mut sum = Checksum::new();
+        sum.add_bytes(&frame[start..]);
+        let is_reserved = sum.finish() == 0 && header.csum_offset == 6;
+        let checksum = if is_reserved { 0xffff } else { sum.finish() };
+        frame[start + usize::from(header.csum_offset)..][..2].copy_from_slice(&checksum.to_be_bytes());
+    }
+    frame
 }
 
 #[derive(Debug)]

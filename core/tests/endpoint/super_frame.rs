@@ -1,6 +1,7 @@
 //! Packets that something is left to do to, and what is to come of them.
 
 use fdlink_core::tx::gso::{Splitter, payload_slices};
+use fdlink_core::wire::HeaderBuf;
 use fdlink_core::{ChecksumState, EtherType, Gso, GsoType, Offload, Packet};
 
 /// A packet from its network header on, longer than the MTU or with a partial checksum.
@@ -56,6 +57,21 @@ impl SuperFrame {
     /// The packet, over its [`parts`](SuperFrame::parts).
     pub(crate) fn packet<'p>(&self, parts: &'p [&'p [u8]]) -> Packet<'p> {
         Packet::new(EtherType::IPV4, parts).with_offload(self.offload)
+    }
+
+    /// What is to leave where the system completes checksums and does not cut, a virtio-net header of 10 bytes in front of each frame.
+    pub(crate) fn partial_segments(&self) -> Vec<Vec<u8>> {
+        let ChecksumState::Partial { start, offset } = self.offload.checksum else { return self.segments(10) };
+        let [start, offset] = [start, offset].map(u16::to_ne_bytes);
+        let vnet = [&[1, 0, 0, 0, 0, 0][..], &start, &offset].concat();
+        let parts = [self.bytes.as_slice()];
+        let splitter = Splitter::new(&[], &parts, 0, self.offload).unwrap();
+        let segment = |index| {
+            let mut headers = HeaderBuf::new();
+            let payload = splitter.write_partial_segment(index, &mut headers).unwrap();
+            [&vnet[..], &headers, &payload_slices(&parts, payload).collect::<Vec<_>>().concat()].concat()
+        };
+        (0..splitter.segments()).map(segment).collect()
     }
 
     /// What is to leave where nobody below does anything, `vnet_header_len` zero bytes in front of each frame.
