@@ -28,7 +28,11 @@ pub(crate) fn measure(ring: Ring, arguments: &Arguments, progress: &mut Progress
     let (single, double) = (open(one, ring, 1)?, open(two, ring, 2)?);
     let single = Program::new("1 ring, 1 core").copy(|| one.step(|most| drain(&single, most)));
     let double = Program::new("2 rings, 2 cores").copy(|| two.step(|most| drain(&double, most)));
-    Ok(contest::run(&mut [single.turn(TURN), double.turn(TURN)], arguments, progress)?.into())
+    let counting = |cores| move || on_cores(cores, |_| count_up(FRAMES / cores));
+    let alone = Program::new("no ring, 1 core").copy(counting(1));
+    let both = Program::new("no ring, 2 cores").copy(counting(2));
+    let programs = &mut [single.turn(TURN), double.turn(TURN), alone.turn(TURN), both.turn(TURN)];
+    Ok(contest::run(programs, arguments, progress)?.into())
 }
 
 /// As many flows as frames, so that the hash spreads them evenly.
@@ -58,19 +62,18 @@ fn open(backlog: &Backlog, ring: Ring, rings: usize) -> Result<FdEndpoint, Box<d
     Ok(endpoint)
 }
 
-/// Drains all rings at once, a core each, and tells the time of the core that took longest. By the threads' own time, so that a core
-/// which has other work to do does not count as slow.
+/// Drains all rings at once, a core each.
 fn drain(endpoint: &FdEndpoint, _most: usize) -> StepResult {
-    let start = Barrier::new(endpoint.queues().len());
+    on_cores(endpoint.queues().len(), |queue| drain_queue(endpoint, queue))
+}
+
+/// Does `work` on that many cores at once, and tells the time of the one that took longest. By the threads' own time, so that a core which has other
+/// work to do does not count as slow.
+fn on_cores(cores: usize, work: impl Fn(usize) -> Result<Cost, String> + Sync) -> StepResult {
+    let (work, start) = (&work, &Barrier::new(cores));
     let costs: Vec<Cost> = scope(|scope| {
-        let threads: Vec<_> = (0..endpoint.queues().len())
-            .map(|queue| {
-                scope.spawn({
-                    let start = &start;
-                    move || drain_queue(endpoint, queue, start)
-                })
-            })
-            .collect();
+        let on_core = |core| move || pinned(core, start).and_then(|()| work(core));
+        let threads: Vec<_> = (0..cores).map(|core| scope.spawn(on_core(core))).collect();
         threads.into_iter().map(joined).collect::<Result<_, String>>()
     })?;
     Ok(Cost {
@@ -81,20 +84,36 @@ fn drain(endpoint: &FdEndpoint, _most: usize) -> StepResult {
     })
 }
 
+/// The first core sends, and has the frames in its cache: it is the last that is taken.
+fn pinned(core: usize, start: &Barrier) -> Result<(), String> {
+    start.wait();
+    machine::pin_to(machine::cores().len() - 1 - core).map_err(|error| error.to_string())
+}
+
 fn joined(thread: ScopedJoinHandle<'_, Result<Cost, String>>) -> Result<Cost, String> {
     thread.join().unwrap_or_else(|_| Err("a receiver panicked".to_owned()))
 }
 
-fn drain_queue(endpoint: &FdEndpoint, queue: usize, start: &Barrier) -> Result<Cost, String> {
-    start.wait();
-    // The first core sends, and has the frames in its cache.
-    machine::pin_to(machine::cores().len() - 1 - queue).map_err(|error| error.to_string())?;
+fn drain_queue(endpoint: &FdEndpoint, queue: usize) -> Result<Cost, String> {
     let mut receiver = endpoint.receiver(queue).map_err(|error| error.to_string())?;
     let mut poll = || receiver.poll(&mut Ignore).map_err(|ended| ended.to_string());
     let untimed = take(WARM_UP, &mut poll)?;
     let rest = FRAMES / endpoint.queues().len() - untimed;
     let cost = Cost::of(|| Ok((take(rest, poll)?, 0))).map_err(|error| error.to_string())?;
     Ok(Cost { untimed, ..cost })
+}
+
+/// About as much work as draining so many frames, in registers alone: where two cores do not halve its time, they are not two cores. Those of a virtual machine
+/// may come to lie on one.
+fn count_up(frames: usize) -> Result<Cost, String> {
+    let count = || {
+        let mut lanes = [0u64; 8];
+        for step in 0..frames * STEPS {
+            lanes.iter_mut().for_each(|lane| *lane = black_box(lane.wrapping_add(step as u64)));
+        }
+        Ok((frames, 0))
+    };
+    Cost::of(count).map_err(|error| error.to_string())
 }
 
 /// Takes what is there until it was `most` or more.
@@ -119,6 +138,8 @@ impl NetworkDispatcher for Ignore {
     }
 }
 
+/// Steps of the work in registers that take about as long as a frame.
+const STEPS: usize = 8;
 /// Bytes of a frame.
 const SIZE: usize = 64;
 /// Frames of each ring that are taken before the time counts. A thread that has just begun finds neither code nor data in its caches: 7 µs, as much as 250
