@@ -100,6 +100,13 @@ const fn gso_type(layers: &Layers) -> GsoType {
     }
 }
 
+/// Leaves the checksum of a whole frame and the cutting into segments of `size` bytes to others, and says so.
+pub fn leave_undone(frame: &mut [u8], link_len: usize, size: u16) -> Offload {
+    let layers = Layers::behind(frame, link_len).expect("a whole packet");
+    let gso = Gso { gso_type: gso_type(&layers), size, ecn: false };
+    Offload { checksum: partial(frame, &layers, link_len), gso: Some(gso) }
+}
+
 fn leave_checksum(frame: &mut [u8], link_len: usize) -> Offload {
     let layers = Layers::behind(frame, link_len).expect("a whole packet");
     Offload { checksum: partial(frame, &layers, link_len), gso: None }

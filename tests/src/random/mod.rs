@@ -7,5 +7,5 @@ mod frames;
 
 pub use dice::Dice;
 pub use draft::Draft;
-pub use flows::Flows;
+pub use flows::{Flows, leave_undone};
 pub use frames::{frame, judge, length, options};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fdlink_core::io::{ErrorKind, EtherTypes, Offloads, VlanFilter};
-use fdlink_core::{DropCause, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, Options, Queue};
+use fdlink_core::{DropCause, Endpoint, EtherType, LinkAddress, LinkEndpoint as _, Options, Packet, Queue};
 use fdlink_mock::descriptor::{Descriptor, DescriptorOptions, Kind};
 use fdlink_mock::fault::{Fault, Rates};
 use fdlink_mock::network::Wire;
@@ -15,7 +15,8 @@ use super::host::{Host, Party, Side};
 use super::nic::plain;
 use super::spread::{Backlog, Processed, backlogs};
 use super::world::World;
-use crate::support::{OWN, PEER};
+use crate::random::{Dice, leave_undone};
+use crate::support::{OWN, PEER, Segments};
 
 /// From a perfect network to a terrible one, at times with an end that nobody survives.
 pub(super) fn rates(rng: &mut Rng) -> Rates {
@@ -62,7 +63,7 @@ pub(super) fn play(world: &mut World, len: usize) {
             pair(world, &stations, backlogs, queue, len / queues)
         })
         .collect();
-    run(world, &mut pairs);
+    run(world, &stations[1], &mut pairs);
     let lost = lost_by_itself(world, &stations, &ports);
     pairs.iter().for_each(|pair| check_done(world, pair, lost));
     drop(pairs);
@@ -149,11 +150,14 @@ fn pair<'e>(
 }
 
 /// Lets the hosts work until each pair is done or has failed.
-fn run(world: &mut World, pairs: &mut [Pair<'_>]) {
+fn run(world: &mut World, server: &Station, pairs: &mut [Pair<'_>]) {
     let mut idle = 0;
     for turn in 0.. {
         assert!(turn < TURNS, "no end after {turn} turns and {:?}", world.now());
         world.network.step();
+        if turn < EARLY && world.rng.one_in(30) {
+            send_datagrams(world, server);
+        }
         let now = instant(world.now());
         let mut waiting = pairs.iter_mut().filter(|pair| !is_finished(pair)).peekable();
         if waiting.peek().is_none() {
@@ -163,6 +167,18 @@ fn run(world: &mut World, pairs: &mut [Pair<'_>]) {
         idle = if has_progress { 0 } else { (idle + 1).min(10) };
         pass_time(world, pairs, now, SHORT * (1 << idle));
     }
+}
+
+/// A super-frame of UDP that nobody waits for comes in between: what takes it has to cut it, and its neighbours do not suffer.
+fn send_datagrams(world: &mut World, server: &Station) {
+    let mut dice = Dice::new(world.rng.number());
+    let mut flow = Segments { has_ethernet: server.options().ethernet_header, is_tcp: false, ..Segments::tcp(5000) };
+    let (len, size) = (dice.pick(&[100, 3000, 15_000]), dice.pick(&[40, 150]));
+    let mut frame = flow.next(&dice.bytes(len), 0);
+    let offload = leave_undone(&mut frame, flow.link_len(), size);
+    let parts = [frame.as_slice()];
+    // Where it is refused or has to wait, nothing comes in between.
+    let _ = server.write_packets(&mut [Packet::framed(&parts).with_hash(dice.number() as u32).with_offload(offload)]);
 }
 
 /// Both ends are done, or both know that they have failed.
@@ -222,6 +238,9 @@ fn check_books(world: &mut World, stations: &[Station; 2], ports: &[[usize; 2]])
             if ledger.asked.intersects(Offloads::TSO4) {
                 world.seen.at("super-frame of a host");
             }
+            if ledger.asked.intersects(Offloads::USO4) {
+                world.seen.at("super-frame of UDP");
+            }
         }
     }
 }
@@ -230,5 +249,7 @@ fn check_books(world: &mut World, stations: &[Station; 2], ports: &[[usize; 2]])
 pub(super) const LITTLE: usize = 12 * 1024;
 pub(super) const MEBIBYTE: usize = 1 << 20;
 const SHORT: Duration = Duration::from_millis(1);
+/// Turns in which datagrams come in between: on a slow wire each brings many others.
+const EARLY: usize = 200;
 const TURNS: usize = 300_000;
 const HANDFUL: usize = 8;
