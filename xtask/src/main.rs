@@ -128,7 +128,7 @@ impl Task {
             Self::Instructions(args) => instructions::run(args, &Workspace::load()?)?,
             Self::Slowed => slowed::run(&Workspace::load()?)?,
             Self::Fuzz(args) => fuzz::run(args, &Workspace::load()?)?,
-            Self::Sim(args) => sim::run(args, &Workspace::load()?)?,
+            Self::Sim(args) => sim::run(args)?,
             Self::Coverage(args) => coverage::run(args, &Workspace::load()?)?,
             Self::Mutants(args) => mutants::run(args, &Workspace::load()?)?,
             Self::NoStd { bare: false } => no_std::run(&Workspace::load()?)?,

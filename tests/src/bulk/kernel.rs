@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use nix::time::{ClockId, clock_gettime};
 
 use super::stream::CHUNK;
@@ -40,7 +40,7 @@ impl Kernel {
     pub fn new(listener: TcpListener, prepare: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         setsockopt(&listener, sockopt::TcpCongestion, &OsString::from("cubic"))?;
         // For accept(2), too.
-        setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE.as_secs() as i64, 0))?;
+        setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE.as_secs() as i64))?;
         let (transfers, to_do) = channel();
         let (done, results) = channel();
         thread::Builder::new().spawn(move || {
