@@ -1,6 +1,6 @@
 use core::hint::spin_loop;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU32, fence};
+use core::sync::atomic::{AtomicU16, AtomicU32, fence};
 
 use spin::Mutex;
 
@@ -12,23 +12,23 @@ use crate::wire::LinkAddress;
 pub(crate) struct SharedAddress {
     /// Odd while the address changes.
     generation: AtomicU32,
-    /// The first two bytes, and the last four.
-    high: AtomicU32,
-    low: AtomicU32,
+    /// The first four bytes, and the last two: as an address is compared, which is done for each frame.
+    first: AtomicU32,
+    last: AtomicU16,
     writing: Mutex<()>,
 }
 
 impl SharedAddress {
     pub(crate) const fn new(address: LinkAddress) -> Self {
-        let (high, low) = halves(address);
-        let (high, low) = (AtomicU32::new(high), AtomicU32::new(low));
-        Self { generation: AtomicU32::new(0), high, low, writing: Mutex::new(()) }
+        let (first, last) = parts(address);
+        let (first, last) = (AtomicU32::new(first), AtomicU16::new(last));
+        Self { generation: AtomicU32::new(0), first, last, writing: Mutex::new(()) }
     }
 
     pub(crate) fn load(&self) -> LinkAddress {
         loop {
             let generation = self.generation.load(Acquire);
-            let address = joined(self.high.load(Relaxed), self.low.load(Relaxed));
+            let address = joined(self.first.load(Relaxed), self.last.load(Relaxed));
             fence(Acquire);
             if generation.is_multiple_of(2) && self.generation.load(Relaxed) == generation {
                 return address;
@@ -39,21 +39,21 @@ impl SharedAddress {
 
     pub(crate) fn store(&self, address: LinkAddress) {
         let _one_at_a_time = self.writing.lock();
-        let (generation, (high, low)) = (self.generation.load(Relaxed), halves(address));
+        let (generation, (first, last)) = (self.generation.load(Relaxed), parts(address));
         self.generation.store(generation.wrapping_add(1), Relaxed);
         fence(Release);
-        self.high.store(high, Relaxed);
-        self.low.store(low, Relaxed);
+        self.first.store(first, Relaxed);
+        self.last.store(last, Relaxed);
         self.generation.store(generation.wrapping_add(2), Release);
     }
 }
 
-const fn halves(LinkAddress([a, b, c, d, e, f]): LinkAddress) -> (u32, u32) {
-    (u32::from_be_bytes([0, 0, a, b]), u32::from_be_bytes([c, d, e, f]))
+const fn parts(LinkAddress([a, b, c, d, e, f]): LinkAddress) -> (u32, u16) {
+    (u32::from_ne_bytes([a, b, c, d]), u16::from_ne_bytes([e, f]))
 }
 
-const fn joined(high: u32, low: u32) -> LinkAddress {
-    let ([_, _, a, b], [c, d, e, f]) = (high.to_be_bytes(), low.to_be_bytes());
+const fn joined(first: u32, last: u16) -> LinkAddress {
+    let ([a, b, c, d], [e, f]) = (first.to_ne_bytes(), last.to_ne_bytes());
     LinkAddress([a, b, c, d, e, f])
 }
 

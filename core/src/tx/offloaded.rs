@@ -212,6 +212,7 @@ impl<'p, 'd> Offloaded<'p, 'd> {
         let stays_partial = is_partial && self.terms.completes_checksums() && !packet.was_refused();
         let left = if stays_partial { Offload { gso: None, ..offload } } else { Offload::NONE };
         let needs = if stays_partial { Offloads::CSUM } else { Offloads::empty() };
+        let vnet = VirtioNetHdr::from_offload(left, network, 0).encode(ByteOrder::Native);
         for index in packet.segments_sent()..splitter.segments() {
             let mut header = HeaderBuf::new();
             let payload = match stays_partial {
@@ -225,7 +226,6 @@ impl<'p, 'd> Offloaded<'p, 'd> {
                 return Err(Refusal::TooManyParts);
             }
             let is_last = index + 1 == splitter.segments();
-            let vnet = VirtioNetHdr::from_offload(left, network, header.len()).encode(ByteOrder::Native);
             let unit = Unit { packet, header, body: Body::Cut(payload, vnet), needs, is_last };
             if self.slices + count > MAX_SLICES || self.units.push(unit).is_err() {
                 return Ok(false);
