@@ -267,7 +267,8 @@ impl BlockRing {
             step => {
                 self.next = at.saturating_add(step.max(V3_LEN));
                 // Where the frame after the next one is if frames are of one length.
-                prefetch_lines(self.memory.start().as_ptr().wrapping_add(bounds.start + 2 * step));
+                let ahead = bounds.start.wrapping_add(step.wrapping_mul(2));
+                prefetch_lines(self.memory.start().as_ptr().wrapping_add(ahead));
             }
         }
         let bounds = Bounds { len: if self.left > 0 { (self.next - at).min(room) } else { room }, ..bounds };
