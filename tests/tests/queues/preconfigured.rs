@@ -23,7 +23,7 @@ pub(crate) fn add(trials: &mut Trials) {
 
 fn grouped_sockets_work_without_rights_and_without_setsockopt() {
     for mode in MODES {
-        let (status, far) = run(mode, Stdio::inherit());
+        let (status, far, _cable) = run(mode, Stdio::inherit());
         assert!(status.success(), "{mode}: {status}");
         let mut answers = ANSWERS.map(|_| mark(&far.receive()[14..]));
         answers.sort_unstable();
@@ -33,14 +33,15 @@ fn grouped_sockets_work_without_rights_and_without_setsockopt() {
 
 /// So that the test above can fail.
 fn ring_needs_setsockopt() {
-    let (status, _far) = run(DispatchMode::PacketMmap, Stdio::null());
+    let (status, ..) = run(DispatchMode::PacketMmap, Stdio::null());
     assert_eq!(status.signal(), Some(Signal::SIGSYS as i32), "{status}");
 }
 
-fn run(mode: DispatchMode, stderr: Stdio) -> (ExitStatus, Peer) {
+/// The far end is down as soon as the cable is gone, whatever it has received.
+fn run(mode: DispatchMode, stderr: Stdio) -> (ExitStatus, Peer, Cable) {
     let cable = Cable::new();
     let far = far(&cable);
     let [first, second] = group(&cable, 2, FanoutMode::Hash).try_into().unwrap();
     ASKED.iter().for_each(|mark| far.send(&frame(*mark)));
-    (receive(mode, [first, second], stderr), far)
+    (receive(mode, [first, second], stderr), far, cable)
 }
