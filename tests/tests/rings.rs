@@ -98,6 +98,9 @@ fn ring_survives_the_loss_of_the_link() {
                 collector.packets().len() > seen
             });
             collector.wait_for_last(LinkEvent::Up);
+            // All that was sent is there before the link goes down again: a frame behind that, as of a block whose time was not up, says that it is up.
+            peer.send(&to_own(&marked(3, 60)));
+            until("the last frame", || collector.payloads().last() == Some(&marked(3, 60)));
         }
         assert_eq!(runner.stop().unwrap(), [Ended::Detached], "{:?}", ring.version);
     }
