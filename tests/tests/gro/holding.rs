@@ -69,8 +69,11 @@ impl NetworkDispatcher for Stack {
 #[derive(Clone)]
 struct Wire {
     now: Rc<Cell<Duration>>,
-    coming: Rc<RefCell<VecDeque<(Duration, Vec<u8>)>>>,
+    coming: Rc<RefCell<Arrivals>>,
 }
+
+/// Frames, each with the time when it comes.
+type Arrivals = VecDeque<(Duration, Vec<u8>)>;
 
 impl Wire {
     fn with_a_segment_each(gap: Duration) -> Self {
