@@ -203,7 +203,7 @@ fn panic_of_a_processor_is_told_and_stops_no_other() {
     until("what is for it to overflow", || endpoint.counters().rx.dropped(DropCause::BacklogFull) == 6);
     let sent = interleaved(1);
     send_one_by_one(&peer, &sent, &endpoint);
-    assert!(!collector.payloads().is_empty(), "the other one goes on");
+    until("the other one to go on", || !collector.payloads().is_empty());
     let (result, _) = within("stop", || runner.stop());
     let message = "the last straw".to_owned();
     assert_eq!(result, Err(RunnerError::Panicked { queue: 0, processor: 0, message }));
