@@ -25,6 +25,7 @@ impl Finish {
     }
 
     /// Completes or verifies the transport checksum of a packet; it is to be dropped if that shows a fault.
+    #[inline]
     pub(crate) fn checksum(self, packet: &mut RxPacket<'_>) -> Result<(), DropCause> {
         let Offload { checksum, gso } = packet.offload();
         match checksum {
@@ -45,7 +46,7 @@ pub(crate) struct Finisher<'t, 'c, 'd, D: ?Sized> {
 }
 
 impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for Finisher<'_, '_, '_, D> {
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, protocol: EtherType, mut packet: RxPacket<'_>) {
         if self.finish.split && packet.offload().gso.is_some() {
             return self.split(protocol, packet).unwrap_or_else(|cause| self.tally.discarded(cause));

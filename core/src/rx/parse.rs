@@ -3,7 +3,6 @@
 use crate::counters::DropCause;
 use crate::io::{RxFilter, RxFrame, VlanFilter, VlanTag};
 use crate::offload::Offload;
-use crate::packet::RxPacket;
 use crate::wire::ethernet::{EthernetHeader, HEADER_LEN, VLAN_TAG_LEN};
 use crate::wire::vnet::{ByteOrder, VirtioNetHdr};
 use crate::wire::{EtherType, LinkAddress};
@@ -32,23 +31,16 @@ impl Filter {
         if frame.is_truncated() { Err(DropCause::Truncated) } else { self.rx.parse(frame.bytes, frame.meta.vlan) }
     }
 
-    /// The packet in a received frame, whether a virtio-net header stands in front of it or not.
-    #[inline]
-    pub(crate) fn packet<'b>(&self, frame: RxFrame<'b>) -> Result<(EtherType, RxPacket<'b>), (RxFrame<'b>, DropCause)> {
-        let accepted = match self.vnet_header_len {
-            0 => self.accept(&frame).map(|parsed| (parsed, Offload::NONE)),
-            _ => self.accept_behind_vnet_header(&frame),
-        };
-        match accepted {
-            Ok((parsed, offload)) => {
-                let RxFrame { meta, bytes } = self.without_vnet_header(frame);
-                Ok((parsed.protocol, RxPacket::new(bytes, parsed.header_len, meta).with_offload(offload)))
-            }
-            Err(cause) => Err((self.without_vnet_header(frame), cause)),
+    /// Decides about a received frame, whether a virtio-net header stands in front of it or not, and says what is left to do to it.
+    #[inline(always)]
+    pub(crate) fn accept_whole(&self, frame: &RxFrame<'_>) -> Result<(Parsed, Offload), DropCause> {
+        match self.vnet_header_len {
+            0 => self.accept(frame).map(|parsed| (parsed, Offload::NONE)),
+            _ => self.accept_behind_vnet_header(frame),
         }
     }
 
-    /// Decides about a received frame with virtio-net header, and says what is left to do to it.
+    #[inline(always)]
     fn accept_behind_vnet_header(&self, frame: &RxFrame<'_>) -> Result<(Parsed, Offload), DropCause> {
         if frame.is_truncated() {
             return Err(DropCause::Truncated);
@@ -60,7 +52,9 @@ impl Filter {
         Ok((parsed, offload))
     }
 
-    fn without_vnet_header<'b>(&self, frame: RxFrame<'b>) -> RxFrame<'b> {
+    /// The frame behind the virtio-net header.
+    #[inline(always)]
+    pub(crate) fn without_vnet_header<'b>(&self, frame: RxFrame<'b>) -> RxFrame<'b> {
         let RxFrame { mut meta, bytes } = frame;
         let bytes = bytes.split_at_mut(self.vnet_header_len.min(bytes.len())).1;
         meta.len = meta.len.saturating_sub(self.vnet_header_len);

@@ -311,16 +311,28 @@ impl<D: NetworkDispatcher + ?Sized> FrameSink for Delivery<'_, '_, '_, '_, D> {
     }
 }
 
-/// Apart, so that what is known of the frames of [`deliver`] stays in registers: together they take 50 instructions a frame more.
+/// Frames to which something may be left to do. Apart, so that what is known of the frames of [`deliver`] stays in registers: together they take
+/// 50 instructions a frame more.
 #[inline(never)]
 fn finish<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     batch: &mut B,
     filter: &Filter,
-    mut finisher: Finisher<'_, '_, '_, D>,
+    finisher: Finisher<'_, '_, '_, D>,
 ) {
-    for frame in batch.frames() {
-        if let Some((protocol, packet)) = take(frame, filter, finisher.tally) {
-            finisher.deliver(protocol, packet);
+    batch.drain(&mut Finishing { filter, finisher });
+}
+
+/// Hands the packets in frames to a [`Finisher`].
+struct Finishing<'f, 't, 'c, 'd, D: ?Sized> {
+    filter: &'f Filter,
+    finisher: Finisher<'t, 'c, 'd, D>,
+}
+
+impl<D: NetworkDispatcher + ?Sized> FrameSink for Finishing<'_, '_, '_, '_, D> {
+    #[inline(always)]
+    fn frame(&mut self, frame: RxFrame<'_>) {
+        if let Some((protocol, packet)) = take(frame, self.filter, self.finisher.tally) {
+            self.finisher.deliver(protocol, packet);
         }
     }
 }
@@ -342,15 +354,18 @@ fn coalesce<B: RxBatch, D: NetworkDispatcher + ?Sized>(
 }
 
 /// The packet in a frame, its bytes counted; `None` if the frame was dropped and counted.
-#[inline]
+// Always: in pieces, frame and packet are copied from one to the other, 100 bytes each time.
+#[inline(always)]
 fn take<'b>(frame: RxFrame<'b>, filter: &Filter, tally: &mut Tally<'_>) -> Option<(EtherType, RxPacket<'b>)> {
-    match filter.packet(frame) {
-        Ok((protocol, packet)) => {
-            tally.rx.received_bytes += packet.frame().len();
-            Some((protocol, packet))
+    let accepted = filter.accept_whole(&frame);
+    let RxFrame { meta, bytes } = filter.without_vnet_header(frame);
+    match accepted {
+        Ok((parsed, offload)) => {
+            tally.rx.received_bytes += bytes.len();
+            Some((parsed.protocol, RxPacket::new(bytes, parsed.header_len, meta).with_offload(offload)))
         }
-        Err((frame, cause)) => {
-            tally.dropped(&frame, cause);
+        Err(cause) => {
+            tally.dropped(&RxFrame { meta, bytes }, cause);
             None
         }
     }

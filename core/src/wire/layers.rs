@@ -107,7 +107,31 @@ impl Layers {
     /// Reads the headers of a frame with `network` bytes of link header: [`of_frame`](Layers::of_frame) if those are an Ethernet header,
     /// otherwise [`of_packet`](Layers::of_packet).
     #[must_use]
+    #[inline]
     pub fn behind(frame: &[u8], network: usize) -> Option<Self> {
+        Self::plain_tcp(frame, network).or_else(|| Self::step_by_step(frame, network))
+    }
+
+    /// TCP behind an IP header that has neither options nor extension headers, as nearly every super-frame; read in two looks.
+    #[inline]
+    fn plain_tcp(frame: &[u8], network: usize) -> Option<Self> {
+        let (link, packet) = frame.split_at_checked(network)?;
+        let fixed = packet.first_chunk::<{ IPV4_HEADER_LEN + TCP_HEADER_LEN }>()?;
+        let (version, ether_type, header_len) = match (fixed[0], fixed[9], fixed[6]) {
+            (0x45, IPPROTO_TCP, _) => (IpVersion::V4, EtherType::IPV4, IPV4_HEADER_LEN),
+            (0x60..=0x6f, _, IPPROTO_TCP) => (IpVersion::V6, EtherType::IPV6, IPV6_HEADER_LEN),
+            _ => return None,
+        };
+        let is_bare = network < HEADER_LEN;
+        let is_told = network == HEADER_LEN && link.last_chunk() == Some(&ether_type.0.to_be_bytes());
+        let transport = network + header_len;
+        let payload = transport + usize::from(frame.get(transport + 12)? >> 4) * 4;
+        let is_sound = payload >= transport + TCP_HEADER_LEN && payload <= frame.len();
+        let protocol = TransportProtocol::Tcp;
+        ((is_bare || is_told) && is_sound).then_some(Self { network, transport, payload, version, protocol })
+    }
+
+    fn step_by_step(frame: &[u8], network: usize) -> Option<Self> {
         if network < HEADER_LEN { Self::of_packet(frame, network) } else { Self::of_frame(frame) }
     }
 
@@ -291,6 +315,29 @@ mod tests {
                 prop_assert!(layers.transport < layers.payload);
                 prop_assert!(layers.payload <= bytes.len());
             }
+        }
+
+        /// Whatever is read at once is what is read step by step.
+        #[test]
+        fn plain_headers_are_read_as_any_others(
+            link in 0..3usize, ether_type in 0..3usize, first in 0..4usize, protocol in 0..2usize, data_offset: u8, len in 30..100usize, lie in 0..60usize,
+        ) {
+            let ether_type: u16 = [0x0800, 0x86dd, 0x8847][ether_type];
+            let link = [&[][..], &[0; HEADER_LEN - 2], &[0; HEADER_LEN + 2]][link];
+            let mut frame = if link.is_empty() { Vec::new() } else { [link, &ether_type.to_be_bytes()].concat() };
+            if frame.len() > HEADER_LEN {
+                frame[12..14].copy_from_slice(&[0x81, 0]);
+            }
+            let network = frame.len().min(HEADER_LEN);
+            let (protocol, mut packet) = ([IPPROTO_TCP, IPPROTO_UDP][protocol], std::vec![0; 100]);
+            packet[0] = [0x45, 0x46, 0x60, 0x6f][first];
+            (packet[6], packet[9]) = if first < 2 { (0, protocol) } else { (protocol, 0) };
+            (packet[32], packet[52]) = (data_offset, data_offset);
+            frame.extend(&packet[..len]);
+            if let Some(byte) = frame.get_mut(lie) {
+                *byte = byte.wrapping_add(1);
+            }
+            prop_assert_eq!(Layers::behind(&frame, network), Layers::step_by_step(&frame, network));
         }
     }
 }

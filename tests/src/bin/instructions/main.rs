@@ -11,6 +11,7 @@ mod idle;
 mod linux;
 mod receive;
 mod ring;
+mod super_frame;
 mod transmit;
 mod wire;
 
@@ -43,6 +44,8 @@ const CASES: &[Case] = &[
     Case { name: "gso-transmit", unit: "segment", units: gso::SEGMENTS, prepare: gso::sending },
     Case { name: "gro-merge", unit: "frame", units: gro::BATCH, prepare: gro::merging },
     Case { name: "gro-receive", unit: "frame", units: gro::BATCH, prepare: gro::receiving },
+    Case { name: "super-frame", unit: "frame", units: super_frame::BATCH, prepare: super_frame::receiving },
+    Case { name: "linux-super-frame", unit: "frame", units: super_frame::BATCH, prepare: super_frame::readv },
     Case { name: "linux-readv", unit: "frame", units: linux::BATCH, prepare: linux::readv },
     Case { name: "linux-recvmmsg", unit: "frame", units: linux::BATCH, prepare: linux::recvmmsg },
     Case { name: "linux-ring-v2", unit: "frame", units: ring::BATCH, prepare: ring::slots },
