@@ -24,6 +24,7 @@ pub(crate) struct Source<F: AsFd> {
     deferred: Option<FdError>,
     /// The link is down, as far as we were told.
     is_down: bool,
+    /// Since frames came or were waited for.
     dry_polls: u32,
 }
 
@@ -114,16 +115,17 @@ impl<F: AsFd> Source<F> {
     /// As [`wait`](Self::wait) for a socket whose frames come by a ring: nobody receives from it, so its error has to be asked for.
     pub(crate) fn wait_for_ring(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
         let readiness = self.ready(kept, timeout)?;
+        self.dry_polls = 0;
         if readiness.events.contains(PollFlags::ERR) {
             self.ask_for_error();
         }
         Ok(readiness.wake)
     }
 
-    /// As [`check_dry`](Self::check_dry) for a ring. Asking the socket costs a call: when the ring has just run dry, and then once in so many
-    /// polls.
+    /// As [`check_dry`](Self::check_dry) for a ring. Asking the socket costs a call, and a wait tells whether there is something to ask for. Who polls
+    /// again instead has it asked at once, and then once in so many polls.
     pub(crate) fn check_dry_ring(&mut self) -> Result<(), FdError> {
-        if self.dry_polls.is_multiple_of(DRY_POLLS_PER_CALL) {
+        if self.dry_polls % DRY_POLLS_PER_CALL == 1 {
             self.ask_for_error();
         }
         self.dry_polls = self.dry_polls.wrapping_add(1);
