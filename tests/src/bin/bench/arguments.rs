@@ -24,6 +24,7 @@ pub(crate) enum Command {
     Memory(DispatchMode),
 }
 
+#[derive(Clone)]
 pub(crate) struct Arguments {
     /// Beginnings of the names of gates or scenarios; all if empty.
     pub(crate) only: Vec<String>,
@@ -54,6 +55,13 @@ impl Arguments {
             }
         }
         Ok(Command::Bench(arguments))
+    }
+}
+
+impl Arguments {
+    /// The same with programs that run `times` as long.
+    pub(crate) fn for_longer(&self, times: u32) -> Self {
+        Self { run: self.run * times, ..self.clone() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
-use crate::program::{Program, Runner};
+use crate::program::{Program, Rounds, Runner};
 use crate::progress::Progress;
 use crate::spread::Spread;
 
@@ -62,15 +62,15 @@ fn turns(programs: &mut [Program<'_>], run: Duration, dice: &mut Dice) -> Result
 }
 
 fn standings(programs: &[Program<'_>]) -> Result<Standings, Box<dyn Error>> {
-    let fastest: Vec<_> = programs.iter().filter_map(|program| Some((program, program.fastest()?))).collect();
-    let [(_, ours), (_, theirs), ..] = fastest[..] else { return Err("a contest needs two programs".into()) };
-    let standing = |(program, copy): &(&Program<'_>, &Runner<'_>)| Standing {
+    let played: Vec<_> = programs.iter().filter_map(|program| Some((program, program.rounds()?))).collect();
+    let [(_, ours), (_, theirs), ..] = played.as_slice() else { return Err("a contest needs two programs".into()) };
+    let standing = |(program, rounds): &(&Program<'_>, Rounds)| Standing {
         program: program.name.clone(),
-        cost: copy.costs(),
-        ratio: copy.ratios(theirs),
+        cost: rounds.costs(),
+        ratio: rounds.ratios(theirs),
         failed: program.failed(),
     };
-    Ok(Standings { ratio: ours.ratios(theirs), programs: fastest.iter().map(standing).collect() })
+    Ok(Standings { ratio: ours.ratios(theirs), programs: played.iter().map(standing).collect() })
 }
 
 /// xorshift64 (Marsaglia 2003): the same order on every run.

@@ -86,7 +86,7 @@ pub(crate) fn measure(axis: Axis, arguments: &Arguments, progress: &mut Progress
     let unit = Unit::NanosecondsPerFrame;
     let rows = standings.programs.into_iter();
     let rows = rows.map(|row| Row { program: row.program, figure: row.cost, unit, ratio: None, failed: row.failed });
-    Ok(Outcome { figure: standings.ratio, unit: Unit::Ratio, rows: rows.collect() })
+    Ok(Outcome { figure: standings.ratio, unit: Unit::Ratio, limit: None, rows: rows.collect() })
 }
 
 fn recvmmsg() -> FdOptions {

@@ -24,7 +24,7 @@ use crate::fanout::flows;
 use crate::machine;
 use crate::program::{Cost, Program, StepResult};
 use crate::progress::Progress;
-use crate::ring::{FRAMES, Ring, open};
+use crate::ring::{FRAMES, PATIENCE, Ring, open};
 use crate::scenario::Outcome;
 
 pub(crate) fn measure(size: usize, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
@@ -38,7 +38,7 @@ pub(crate) fn measure(size: usize, arguments: &Arguments, progress: &mut Progres
     let two = Program::new("fdlink, 2 processors").copy(taking_turns::<2>(b2, e2, size)?);
     let far = Program::new("fdlink, 2 on another core").copy(one_after_the_other::<2>(b3, e3, size)?);
     let programs = &mut [one.turn(TURN), bare.turn(TURN), two.turn(TURN), far.turn(TURN)];
-    Ok(contest::run(programs, arguments, progress)?.into())
+    Ok(contest::run(programs, &arguments.for_longer(PATIENCE), progress)?.into())
 }
 
 /// A batch is delivered before the next one is taken.

@@ -153,7 +153,7 @@ fn outcome(rounds: &[Round]) -> Outcome {
         row("p99.9", spread(0.999)),
         row("first after 100 ms", first),
     ];
-    Outcome { figure: spread(0.5), unit, rows }
+    Outcome { figure: spread(0.5), unit, limit: None, rows }
 }
 
 fn percentile(sorted: &[f64], part: f64) -> f64 {

@@ -37,7 +37,7 @@ pub(crate) fn measure(
         failed: 0.0,
     };
     let rows = vec![row("fdlink, attached", fresh), row("fdlink, idle after a full batch", worked.clone())];
-    Ok(Outcome { figure: Spread::of(worked), unit: Unit::Kibibytes, rows })
+    Ok(Outcome { figure: Spread::of(worked), unit: Unit::Kibibytes, limit: None, rows })
 }
 
 /// KiB of one endpoint.

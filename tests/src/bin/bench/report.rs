@@ -42,8 +42,9 @@ impl Report {
 
     pub(crate) fn add(&mut self, scenario: &Scenario, outcome: Outcome) {
         let Scenario { gate, name, limit, .. } = scenario;
-        let Outcome { figure, unit, rows } = outcome;
-        self.results.push(Measured { gate, scenario: name.clone(), limit: *limit, figure, unit, rows });
+        let Outcome { figure, unit, limit: instead, rows } = outcome;
+        let limit = instead.or(*limit);
+        self.results.push(Measured { gate, scenario: name.clone(), limit, figure, unit, rows });
     }
 
     pub(crate) fn leave_out(&mut self, scenario: &Scenario, reason: String) {

@@ -38,33 +38,60 @@ impl Mode {
             Self::Ring(ring) => ring.name(),
         }
     }
+
+    const fn bare(self) -> &'static str {
+        match self {
+            Self::RecvMmsg => "bare recvmmsg",
+            Self::Ring(Ring::V2) => "bare TPACKET_V2",
+            Self::Ring(Ring::V3) => "bare TPACKET_V3",
+        }
+    }
 }
 
 pub(crate) fn measure(mode: Mode, arguments: &Arguments, progress: &mut Progress) -> Result<Outcome, Box<dyn Error>> {
-    let cables = [Cable::new()?, Cable::new()?];
-    let [ours, theirs] = &cables;
-    let (fdlink, bare) = (open(ours.receiver()?, mode)?, theirs.receiver()?);
+    let cables = (0..2 * COPIES).map(|_| Cable::new()).collect::<Result<Vec<_>, _>>()?;
+    let (ours, theirs) = cables.split_at(COPIES);
+    let endpoints = ours.iter().map(|cable| open(cable.receiver()?, mode)).collect::<Result<Vec<_>, _>>()?;
     let aim = AtomicUsize::new(NOWHERE);
     scope(|scope| {
         // Told to stop also by a panic, since the scope waits for the thread.
         let stop = Stop(&aim);
         generate(scope, &cables, &aim)?;
-        let fdlink = Program::new("fdlink").copy(receiving(&aim, &fdlink)?);
-        let bare = match mode {
-            Mode::RecvMmsg => Program::new("bare recvmmsg").copy(bare_recvmmsg(&aim, bare)?),
-            Mode::Ring(Ring::V2) => {
-                let mut ring = SlotLoop::new(bare.try_clone()?, FdOptions::DEFAULT_FRAME_LEN)?;
-                Program::new("bare TPACKET_V2").copy(waiting(&aim, bare, move || Ok(ring.drain(count_frame)))?)
-            }
-            Mode::Ring(Ring::V3) => {
-                let mut ring = BlockLoop::new(bare.try_clone()?, FdOptions::DEFAULT_FRAME_LEN)?;
-                Program::new("bare TPACKET_V3").copy(waiting(&aim, bare, move || Ok(ring.drain(count_frame)))?)
-            }
-        };
-        let standings = contest::run(&mut [fdlink.turn(TURN), bare.turn(TURN)], arguments, progress)?;
+        let mut fdlink = Program::new("fdlink").turn(TURN).mean();
+        let mut bare = Program::new(mode.bare()).turn(TURN).mean();
+        for (number, endpoint) in endpoints.iter().enumerate() {
+            fdlink = fdlink.copy(receiving(Aim { at: &aim, cable: number }, endpoint)?);
+        }
+        for (number, cable) in theirs.iter().enumerate() {
+            bare = bare.copy(bare_loop(mode, Aim { at: &aim, cable: COPIES + number }, cable.receiver()?)?);
+        }
+        let standings = contest::run(&mut [fdlink, bare], &arguments.for_longer(PATIENCE), progress)?;
         drop(stop);
         Ok(standings.into())
     })
+}
+
+fn bare_loop<'a>(mode: Mode, aim: Aim<'a>, socket: OwnedFd) -> Result<Step<'a>, Box<dyn Error>> {
+    Ok(match mode {
+        Mode::RecvMmsg => Box::new(bare_recvmmsg(aim, socket)?),
+        Mode::Ring(Ring::V2) => {
+            let mut ring = SlotLoop::new(socket.try_clone()?, FdOptions::DEFAULT_FRAME_LEN)?;
+            Box::new(waiting(aim, socket, move || Ok(ring.drain(count_frame)))?)
+        }
+        Mode::Ring(Ring::V3) => {
+            let mut ring = BlockLoop::new(socket.try_clone()?, FdOptions::DEFAULT_FRAME_LEN)?;
+            Box::new(waiting(aim, socket, move || Ok(ring.drain(count_frame)))?)
+        }
+    })
+}
+
+type Step<'a> = Box<dyn FnMut() -> StepResult + 'a>;
+
+/// Says through which cable frames are to come.
+#[derive(Clone, Copy)]
+struct Aim<'a> {
+    at: &'a AtomicUsize,
+    cable: usize,
 }
 
 fn open(socket: OwnedFd, mode: Mode) -> Result<FdEndpoint, Box<dyn Error>> {
@@ -80,11 +107,7 @@ fn open(socket: OwnedFd, mode: Mode) -> Result<FdEndpoint, Box<dyn Error>> {
 }
 
 /// Starts a thread, on the other core, that sends through the cable that `aim` says.
-fn generate<'s, 'e>(
-    scope: &'s Scope<'s, 'e>,
-    cables: &'e [Cable; 2],
-    aim: &'e AtomicUsize,
-) -> Result<(), Box<dyn Error>> {
+fn generate<'s, 'e>(scope: &'s Scope<'s, 'e>, cables: &'e [Cable], aim: &'e AtomicUsize) -> Result<(), Box<dyn Error>> {
     let burst = vec![frame(SIZE); BURST];
     std::thread::Builder::new().spawn_scoped(scope, move || {
         // Without a second core, or with a coarse clock, the pace is not what it should be, for both programs alike.
@@ -115,12 +138,8 @@ impl Drop for Stop<'_> {
 }
 
 /// A step: lets frames come for a while, times how they are received, and takes what is left when they have ceased.
-fn listen(
-    aim: &AtomicUsize,
-    cable: usize,
-    mut receive: impl FnMut(Duration) -> Result<usize, Box<dyn Error>>,
-) -> StepResult {
-    aim.store(cable, Ordering::Relaxed);
+fn listen(aim: Aim<'_>, mut receive: impl FnMut(Duration) -> Result<usize, Box<dyn Error>>) -> StepResult {
+    aim.at.store(aim.cable, Ordering::Relaxed);
     let start = Instant::now();
     let cost = Cost::of(|| {
         let mut frames = 0;
@@ -129,19 +148,19 @@ fn listen(
         }
         Ok((frames, 0))
     });
-    aim.store(NOWHERE, Ordering::Relaxed);
+    aim.at.store(NOWHERE, Ordering::Relaxed);
     while receive(SILENCE)? > 0 {}
     cost
 }
 
 /// fdlink: what is there, or else a wait.
 fn receiving<'a, F: AsFd>(
-    aim: &'a AtomicUsize,
+    aim: Aim<'a>,
     endpoint: &'a FdEndpoint<F>,
 ) -> Result<impl FnMut() -> StepResult + 'a, Box<dyn Error>> {
     let mut receiver = endpoint.receiver(0)?;
     Ok(move || {
-        listen(aim, OURS, |patience| {
+        listen(aim, |patience| {
             match receiver.poll(&mut Count).map_err(|ended| ended.to_string())? {
                 0 => receiver.wait(Some(patience), &mut Count).map_err(|ended| ended.to_string())?,
                 frames => return Ok(frames),
@@ -153,13 +172,13 @@ fn receiving<'a, F: AsFd>(
 
 /// A bare loop: what is there, or else a wait for frames or for a stop, as in any program that can be stopped.
 fn waiting<'a>(
-    aim: &'a AtomicUsize,
+    aim: Aim<'a>,
     socket: OwnedFd,
     mut drain: impl FnMut() -> Result<usize, Box<dyn Error>> + 'a,
 ) -> Result<impl FnMut() -> StepResult + 'a, Box<dyn Error>> {
     let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
     Ok(move || {
-        listen(aim, THEIRS, |patience| {
+        listen(aim, |patience| {
             match drain()? {
                 0 => wait(&socket, &stop, patience)?,
                 frames => return Ok(frames),
@@ -175,7 +194,7 @@ fn wait(socket: &OwnedFd, stop: &OwnedFd, patience: Duration) -> Result<(), Box<
     Ok(())
 }
 
-fn bare_recvmmsg(aim: &AtomicUsize, socket: OwnedFd) -> Result<impl FnMut() -> StepResult, Box<dyn Error>> {
+fn bare_recvmmsg<'a>(aim: Aim<'a>, socket: OwnedFd) -> Result<impl FnMut() -> StepResult + 'a, Box<dyn Error>> {
     let mut memory = vec![0; SLOT * FdOptions::RECVMMSG_BATCH];
     let mut headers = MultiHeaders::<()>::preallocate(FdOptions::RECVMMSG_BATCH, None);
     let fd = socket.as_raw_fd();
@@ -189,10 +208,14 @@ fn bare_recvmmsg(aim: &AtomicUsize, socket: OwnedFd) -> Result<impl FnMut() -> S
     })
 }
 
-const OURS: usize = 0;
-const THEIRS: usize = 1;
-const NOWHERE: usize = 2;
-const STOP: usize = 3;
+/// Sockets of each program: how often one wakes also depends on when the timer of its ring began.
+const COPIES: usize = 3;
+/// A step of 10 ms has to be taken by each of them.
+const PATIENCE: u32 = 2;
+
+/// No cable has these numbers.
+const NOWHERE: usize = usize::MAX - 1;
+const STOP: usize = usize::MAX;
 
 /// Bytes of a frame.
 const SIZE: usize = 64;
