@@ -7,6 +7,7 @@
 
 mod gro;
 mod gso;
+mod handoff;
 mod idle;
 mod linux;
 mod receive;
@@ -33,6 +34,7 @@ type Job = Box<dyn FnMut()>;
 const CASES: &[Case] = &[
     Case { name: "receive", unit: "frame", units: receive::BATCH, prepare: receive::batches },
     Case { name: "receive-1", unit: "frame", units: 1, prepare: receive::single_frames },
+    Case { name: "handoff", unit: "frame", units: handoff::BATCH, prepare: handoff::batches },
     Case { name: "transmit", unit: "frame", units: transmit::BATCH, prepare: transmit::batches },
     Case { name: "transmit-framed", unit: "frame", units: transmit::BATCH, prepare: transmit::framed_batches },
     Case { name: "transmit-1", unit: "frame", units: 1, prepare: transmit::single_packets },
