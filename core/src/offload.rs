@@ -46,7 +46,7 @@ impl Offload {
     #[must_use]
     pub const fn for_payload(mut self, payload_len: usize) -> Self {
         if let Some(gso) = self.gso
-            && payload_len <= gso.size as usize
+            && !gso.cuts(payload_len)
         {
             self.gso = None;
         }
@@ -89,6 +89,14 @@ pub struct Gso {
     pub size: u16,
     /// The TCP header has CWR set, which only the first segment is to keep (`VIRTIO_NET_HDR_GSO_ECN`).
     pub ecn: bool,
+}
+
+impl Gso {
+    /// True if a packet with `payload_len` bytes of transport payload becomes more than one segment.
+    #[inline]
+    pub(crate) const fn cuts(self, payload_len: usize) -> bool {
+        payload_len > self.size as usize
+    }
 }
 
 /// The kinds of segmentation (`VIRTIO_NET_HDR_GSO_*` of `linux/virtio_net.h`).

@@ -116,8 +116,8 @@ impl Layers {
     #[inline]
     fn plain_tcp(frame: &[u8], network: usize) -> Option<Self> {
         let (link, packet) = frame.split_at_checked(network)?;
-        let fixed = packet.first_chunk::<{ IPV4_HEADER_LEN + TCP_HEADER_LEN }>()?;
-        let (version, ether_type, header_len) = match (fixed[0], fixed[9], fixed[6]) {
+        let headers = packet.first_chunk::<{ IPV6_HEADER_LEN + TCP_HEADER_LEN }>()?;
+        let (version, ether_type, header_len) = match (headers[0], headers[9], headers[6]) {
             (0x45, IPPROTO_TCP, _) => (IpVersion::V4, EtherType::IPV4, IPV4_HEADER_LEN),
             (0x60..=0x6f, _, IPPROTO_TCP) => (IpVersion::V6, EtherType::IPV6, IPV6_HEADER_LEN),
             _ => return None,
@@ -125,7 +125,7 @@ impl Layers {
         let is_bare = network < HEADER_LEN;
         let is_told = network == HEADER_LEN && link.last_chunk() == Some(&ether_type.0.to_be_bytes());
         let transport = network + header_len;
-        let payload = transport + usize::from(frame.get(transport + 12)? >> 4) * 4;
+        let payload = transport + usize::from(headers.get(header_len + 12)? >> 4) * 4;
         let is_sound = payload >= transport + TCP_HEADER_LEN && payload <= frame.len();
         let protocol = TransportProtocol::Tcp;
         ((is_bare || is_told) && is_sound).then_some(Self { network, transport, payload, version, protocol })

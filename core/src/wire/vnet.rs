@@ -82,13 +82,12 @@ impl VirtioNetHdr {
     /// # Errors
     ///
     /// What the header says cannot be done to this frame, see [`VnetError`].
-    #[inline]
+    #[inline(always)]
     pub fn offload(&self, frame: &[u8], network: usize) -> Result<Offload, VnetError> {
-        let checksum = self.checksum(frame.len(), network)?;
-        if self.gso_type == GSO_NONE {
-            return Ok(Offload { checksum, gso: None });
-        }
-        self.segmentation(frame, network, checksum)
+        self.check_checksum(frame.len(), network)?;
+        let checksum = self.checksum(network);
+        let gso = if self.gso_type == GSO_NONE { None } else { self.segmentation(frame, network, checksum)? };
+        Ok(Offload { checksum, gso })
     }
 
     /// Reads a header from the first [`LEN`] of `bytes`; `None` if there are fewer.
@@ -128,51 +127,54 @@ impl VirtioNetHdr {
         bytes
     }
 
+    // Apart from what it is checked for: a result that is either a value or an error is put together in memory and taken apart again, for which a
+    // processor has to wait.
     #[inline]
-    fn checksum(&self, frame_len: usize, network: usize) -> Result<ChecksumState, VnetError> {
-        if self.flags & NEEDS_CSUM == 0 {
-            let valid = self.flags & DATA_VALID != 0;
-            return Ok(if valid { ChecksumState::Unnecessary } else { ChecksumState::None });
-        }
+    fn check_checksum(&self, frame_len: usize, network: usize) -> Result<(), VnetError> {
         let (start, offset) = (usize::from(self.csum_start), usize::from(self.csum_offset));
-        if start < network.saturating_add(IPV4_HEADER_LEN) {
-            return Err(VnetError::ChecksumStart);
+        match self.flags & NEEDS_CSUM != 0 {
+            true if start < network.saturating_add(IPV4_HEADER_LEN) => Err(VnetError::ChecksumStart),
+            true if start + offset + 2 > frame_len => Err(VnetError::ChecksumField),
+            _ => Ok(()),
         }
-        if start + offset + 2 > frame_len {
-            return Err(VnetError::ChecksumField);
-        }
-        Ok(ChecksumState::Partial { start: saturate(start - network), offset: self.csum_offset })
     }
 
-    fn segmentation(&self, frame: &[u8], network: usize, checksum: ChecksumState) -> Result<Offload, VnetError> {
-        let gso = self.gso()?;
-        let layers = Layers::behind(frame, network).filter(|layers| gso.gso_type.fits(layers));
+    #[inline]
+    fn checksum(&self, network: usize) -> ChecksumState {
+        if self.flags & NEEDS_CSUM != 0 {
+            let start = usize::from(self.csum_start).saturating_sub(network);
+            return ChecksumState::Partial { start: saturate(start), offset: self.csum_offset };
+        }
+        if self.flags & DATA_VALID != 0 { ChecksumState::Unnecessary } else { ChecksumState::None }
+    }
+
+    /// `None` where the payload fits one segment.
+    #[inline]
+    fn segmentation(&self, frame: &[u8], network: usize, checksum: ChecksumState) -> Result<Option<Gso>, VnetError> {
+        let gso_type = self.check_gso()?;
+        let layers = Layers::behind(frame, network).filter(|layers| gso_type.fits(layers));
         let layers = layers.ok_or(VnetError::Headers)?;
-        if !gso.gso_type.agrees(checksum, layers.transport - network) {
+        if !gso_type.agrees(checksum, layers.transport - network) {
             return Err(VnetError::ChecksumStart);
         }
         let payload_len = frame.len() - layers.payload;
-        if gso.gso_type == GsoType::UdpL4 && payload_len.div_ceil(gso.size.into()) > UDP_MAX_SEGMENTS {
+        if gso_type == GsoType::UdpL4 && payload_len.div_ceil(self.gso_size.into()) > UDP_MAX_SEGMENTS {
             return Err(VnetError::TooManySegments);
         }
-        Ok(Offload { checksum, gso: Some(gso) }.for_payload(payload_len))
+        let gso = Gso { gso_type, size: self.gso_size, ecn: self.gso_type & GSO_ECN != 0 };
+        Ok(Some(gso).filter(|gso| gso.cuts(payload_len)))
     }
 
-    fn gso(&self) -> Result<Gso, VnetError> {
-        let gso_type = match self.gso_type & !GSO_ECN {
-            GSO_TCPV4 => GsoType::TcpV4,
-            GSO_TCPV6 => GsoType::TcpV6,
-            GSO_UDP_L4 => GsoType::UdpL4,
-            _ => return Err(VnetError::GsoType),
-        };
-        let ecn = self.gso_type & GSO_ECN != 0;
-        if ecn && gso_type == GsoType::UdpL4 {
-            return Err(VnetError::GsoType);
-        }
+    fn check_gso(&self) -> Result<GsoType, VnetError> {
         if matches!(self.gso_size, 0 | GSO_BY_FRAGS) {
             return Err(VnetError::GsoSize);
         }
-        Ok(Gso { gso_type, size: self.gso_size, ecn })
+        match self.gso_type {
+            GSO_TCPV4 | GSO_TCPV4_ECN => Ok(GsoType::TcpV4),
+            GSO_TCPV6 | GSO_TCPV6_ECN => Ok(GsoType::TcpV6),
+            GSO_UDP_L4 => Ok(GsoType::UdpL4),
+            _ => Err(VnetError::GsoType),
+        }
     }
 }
 
@@ -212,9 +214,9 @@ impl core::error::Error for VnetError {}
 const fn type_bits(gso: Gso) -> u8 {
     match (gso.gso_type, gso.ecn) {
         (GsoType::TcpV4, false) => GSO_TCPV4,
-        (GsoType::TcpV4, true) => GSO_TCPV4 | GSO_ECN,
+        (GsoType::TcpV4, true) => GSO_TCPV4_ECN,
         (GsoType::TcpV6, false) => GSO_TCPV6,
-        (GsoType::TcpV6, true) => GSO_TCPV6 | GSO_ECN,
+        (GsoType::TcpV6, true) => GSO_TCPV6_ECN,
         (GsoType::UdpL4, _) => GSO_UDP_L4,
     }
 }
@@ -245,6 +247,8 @@ pub const GSO_TCPV6: u8 = 4;
 pub const GSO_UDP_L4: u8 = 5;
 /// CWR is set in the TCP header (`VIRTIO_NET_HDR_GSO_ECN`).
 pub const GSO_ECN: u8 = 0x80;
+const GSO_TCPV4_ECN: u8 = GSO_TCPV4 | GSO_ECN;
+const GSO_TCPV6_ECN: u8 = GSO_TCPV6 | GSO_ECN;
 
 /// Most datagrams that the kernel makes of a super-frame (`UDP_MAX_SEGMENTS` of `linux/udp.h`).
 pub const UDP_MAX_SEGMENTS: usize = 128;

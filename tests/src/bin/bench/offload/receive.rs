@@ -19,7 +19,7 @@ use crate::contest;
 use crate::count::{Count, count_frame, count_packet};
 use crate::messages::Messages;
 use crate::peers::{interface, tun_rs_tun};
-use crate::program::{Program, StepResult};
+use crate::program::{Program, StepResult, pad};
 use crate::progress::Progress;
 use crate::scenario::Outcome;
 
@@ -40,10 +40,11 @@ pub(super) fn measure_packet_socket(
     let stage = Stage::new(cable.receiver()?, sender, SuperFrame::ethernet(), options())?;
     let fdlink = stage.fdlink(mode)?;
     let bare = match mode {
-        DispatchMode::RecvMmsg => {
-            let receiving = || stage.bare_recvmmsg(BATCH);
-            Program::new("bare recvmmsg").mean().copy(receiving()).copy(receiving()).copy(receiving())
-        }
+        DispatchMode::RecvMmsg => Program::new("bare recvmmsg")
+            .mean()
+            .copy(stage.bare_recvmmsg::<0>(BATCH))
+            .copy(stage.bare_recvmmsg::<1>(BATCH))
+            .copy(stage.bare_recvmmsg::<2>(BATCH)),
         _ => stage.bare_read(count_frame),
     };
     stage.compete(&mut [fdlink, bare], arguments, progress)
@@ -88,11 +89,22 @@ impl Stage {
 
     /// `read(2)` into one hot buffer.
     fn bare_read(&self, count: fn(&[u8])) -> Program<'_> {
-        let reading = || {
-            let mut buffer = vec![0; SLOT];
-            move || self.step(|| read_one(&self.near, &mut buffer, count))
-        };
-        Program::new("bare read").mean().copy(reading()).copy(reading()).copy(reading())
+        Program::new("bare read")
+            .mean()
+            .copy(self.reading::<0>(count))
+            .copy(self.reading::<1>(count))
+            .copy(self.reading::<2>(count))
+    }
+
+    /// Each `COPY` is code of its own, here and below.
+    fn reading<const COPY: usize>(&self, count: fn(&[u8])) -> impl FnMut() -> StepResult {
+        let mut buffer = vec![0; SLOT];
+        move || {
+            self.step(|| {
+                pad::<COPY>();
+                read_one(&self.near, &mut buffer, count)
+            })
+        }
     }
 
     /// tun-rs has no way to take a super-frame whole.
@@ -112,9 +124,14 @@ impl Stage {
         }
     }
 
-    fn bare_recvmmsg(&self, batch: usize) -> impl FnMut() -> StepResult {
+    fn bare_recvmmsg<const COPY: usize>(&self, batch: usize) -> impl FnMut() -> StepResult {
         let mut messages = Messages::new(batch, SLOT);
-        move || self.step(|| messages.receive(&self.near, |message| count_frame(behind(message))))
+        move || {
+            self.step(|| {
+                pad::<COPY>();
+                messages.receive(&self.near, |message| count_frame(behind(message)))
+            })
+        }
     }
 
     /// Times how a backlog is taken by `take`, some frames at a time.
@@ -146,6 +163,7 @@ fn without_link_header() -> Options {
     Options { ethernet_header: false, address: LinkAddress::ZERO, ..options() }
 }
 
+#[inline(always)]
 fn read_one(fd: &OwnedFd, buffer: &mut [u8], count: fn(&[u8])) -> Result<usize, Box<dyn Error>> {
     match read(fd, &mut *buffer) {
         Ok(len) => {
