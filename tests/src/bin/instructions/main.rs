@@ -52,6 +52,7 @@ const CASES: &[Case] = &[
     Case { name: "linux-recvmmsg", unit: "frame", units: linux::BATCH, prepare: linux::recvmmsg },
     Case { name: "linux-ring-v2", unit: "frame", units: ring::BATCH, prepare: ring::slots },
     Case { name: "linux-ring-v3", unit: "frame", units: ring::BATCH, prepare: ring::blocks },
+    Case { name: "linux-wake", unit: "wake", units: 1, prepare: ring::wakes },
     Case { name: "linux-sendmmsg", unit: "frame", units: linux::BATCH, prepare: linux::sendmmsg },
     Case { name: "linux-sendmmsg-1", unit: "frame", units: 1, prepare: linux::sendmmsg_of_one },
 ];
