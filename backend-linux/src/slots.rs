@@ -45,7 +45,7 @@ pub(crate) struct Filled {
 }
 
 impl SlotStore {
-    /// `slots` slots for `read(2)`.
+    /// `slots` slots for one call each.
     pub(crate) fn readv(slots: usize, frame_len: usize) -> Result<Self, Errno> {
         let memory = ReadSlots::new(slots, frame_len)?;
         Ok(Self::new(Slots::Read(memory), slots, 0, 0))

@@ -74,7 +74,8 @@ impl Bench for TunTapBench {
     fn traits(&self) -> Traits {
         let (shape, longest, rejected): (_, _, &[u8]) =
             if self.tap { (Shape::Ethernet, 1514, &[2; 13]) } else { (Shape::Ipv4, 1500, &[0; 40]) };
-        Traits { shape, longest, rejected: Some(rejected), ..of_mode(DispatchMode::Readv) }
+        let mode = of_mode(DispatchMode::Readv);
+        Traits { shape, longest, rejected: Some(rejected), tells_real_length: false, ..mode }
     }
 }
 
@@ -141,7 +142,7 @@ fn of_mode(mode: DispatchMode) -> Traits {
         rejected: None,
         zero_length: false,
         zero_length_before_close: false,
-        tells_real_length: many,
+        tells_real_length: true,
         close_is_received: false,
         close_refuses: false,
         fills: false,

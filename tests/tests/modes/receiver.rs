@@ -70,11 +70,6 @@ impl Mode {
         sockets
     }
 
-    /// Where a frame is longer than its buffer, `read` does not say by how much.
-    const fn tells_lengths(self) -> bool {
-        !matches!(self, Self::Readv)
-    }
-
     /// The others have no place for the tag that the kernel takes out.
     const fn tells_tags(self) -> bool {
         matches!(self, Self::Recvmmsg | Self::RingV2 | Self::RingV3 | Self::Fanout | Self::FanoutOfRings)
@@ -176,8 +171,7 @@ fn kept(frame: &Frame) -> usize {
 
 fn truncated_bytes(sent: &[Frame], mode: Mode) -> usize {
     let truncated = sent.iter().filter(|frame| frame.fate() == Fate::Truncated);
-    let told = |frame: &Frame| if mode.tells_lengths() { frame.untagged().len() } else { FRAME_LIMIT + 1 };
-    truncated.map(|frame| told(frame) + mode.added(frame)).sum()
+    truncated.map(|frame| frame.untagged().len() + mode.added(frame)).sum()
 }
 
 /// Keeps frames by source address, in order. Clones keep them in the same place.

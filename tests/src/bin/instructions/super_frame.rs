@@ -24,7 +24,7 @@ pub(crate) fn receiving() -> Job {
     })
 }
 
-/// The same by `read(2)` from a socket pair.
+/// The same by `recv(2)` from a socket pair.
 pub(crate) fn readv() -> Job {
     let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
         .expect("descriptors are free");

@@ -51,7 +51,7 @@ pub(crate) fn measure(
 
 fn from_tap(frames: &[Vec<u8>]) -> Result<Vec<Program<'_>>, Box<dyn Error>> {
     let copies = [tap_copies::<0>(frames)?, tap_copies::<1>(frames)?, tap_copies::<2>(frames)?];
-    Ok(programs(["fdlink, read", "bare read", "smoltcp", "tun-rs"], copies))
+    Ok(programs(["fdlink, readv", "bare read", "smoltcp", "tun-rs"], copies))
 }
 
 /// Each `COPY`, here and below, is code of its own.
@@ -76,7 +76,7 @@ fn behind_tap<'f, D>(
 
 fn from_veth(frames: &[Vec<u8>]) -> Result<Vec<Program<'_>>, Box<dyn Error>> {
     let copies = [veth_copies::<0>(frames)?, veth_copies::<1>(frames)?, veth_copies::<2>(frames)?];
-    let names = ["fdlink, recvmmsg", "bare recvmmsg", "fdlink, read", "bare read", "smoltcp", "pnet_datalink"];
+    let names = ["fdlink, recvmmsg", "bare recvmmsg", "fdlink, readv", "bare read", "smoltcp", "pnet_datalink"];
     Ok(programs(names, copies))
 }
 
