@@ -100,16 +100,17 @@ impl RingBatch<'_> {
     #[inline]
     pub(crate) fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
         match self.ring {
-            Ring::V1(ring) => Either::Left(Either::Left(ring.frames(&mut self.left))),
-            Ring::V2(ring) => Either::Left(Either::Right(ring.frames(&mut self.left))),
-            Ring::V3(ring) => Either::Right(ring.frames(&mut self.left)),
+            Ring::V1(ring) => Either::Left(Either::Left(ring.frames(&mut self.left, 0))),
+            Ring::V2(ring) => Either::Left(Either::Right(ring.frames(&mut self.left, 0))),
+            Ring::V3(ring) => Either::Right(ring.frames(&mut self.left, 0)),
         }
     }
 
     /// A loop for each version.
     #[inline]
     pub(crate) fn drain<S: FrameSink>(&mut self, sink: &mut S) {
-        of_any!(self.ring, ring => for frame in ring.frames(&mut self.left) {
+        let prefetch_len = sink.prefetch_len();
+        of_any!(self.ring, ring => for frame in ring.frames(&mut self.left, prefetch_len) {
             sink.frame(frame);
         });
     }

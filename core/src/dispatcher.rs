@@ -26,6 +26,16 @@ pub trait NetworkDispatcher {
     fn end_of_batch(&mut self) -> usize {
         0
     }
+
+    /// How many bytes of each frame, from its start, [`deliver`](NetworkDispatcher::deliver) reads or copies; `usize::MAX` for all. Asked once
+    /// for each batch.
+    ///
+    /// A hint that changes nothing but speed: where frames lie in memory that another core wrote, such as a receive ring, these bytes are
+    /// asked for while the frame in front is delivered (kernel: `net_prefetch`). A dispatcher that looks at no more than protocol and length
+    /// would pay for nothing, so 0 is the default.
+    fn prefetch_len(&mut self) -> usize {
+        0
+    }
 }
 
 impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for &mut D {
@@ -39,6 +49,10 @@ impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for &mut D {
 
     fn end_of_batch(&mut self) -> usize {
         (**self).end_of_batch()
+    }
+
+    fn prefetch_len(&mut self) -> usize {
+        (**self).prefetch_len()
     }
 }
 

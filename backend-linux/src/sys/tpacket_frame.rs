@@ -66,6 +66,9 @@ pub(crate) trait SlotHeader {
     ///
     /// The slot lies inside the memory, and is ours.
     unsafe fn find(memory: &Mapping, slot: Bounds, vnet: usize) -> Found;
+
+    /// Bytes of the frame in the slot that starts there; of another one or none, if the slot is not ours.
+    fn snaplen(memory: &Mapping, slot: usize) -> usize;
 }
 
 /// `tpacket_hdr`, whose status is an `unsigned long`: the flags are its low 32 bits.
@@ -96,6 +99,11 @@ impl SlotHeader for V1 {
         found.meta.packet_type = unsafe { packet_type(memory, slot.start, Self::LEN) };
         found
     }
+
+    #[inline]
+    fn snaplen(memory: &Mapping, slot: usize) -> usize {
+        half_word(memory, slot + offset_of!(libc::tpacket_hdr, tp_snaplen)).load(Ordering::Relaxed) as usize
+    }
 }
 
 /// `tpacket2_hdr`.
@@ -125,6 +133,11 @@ impl SlotHeader for V2 {
         // SAFETY: as for `V1`.
         found.meta.packet_type = unsafe { packet_type(memory, slot.start, Self::LEN) };
         found
+    }
+
+    #[inline]
+    fn snaplen(memory: &Mapping, slot: usize) -> usize {
+        half_word(memory, slot + offset_of!(libc::tpacket2_hdr, tp_snaplen)).load(Ordering::Relaxed) as usize
     }
 }
 
@@ -267,10 +280,10 @@ fn word(memory: &Mapping, offset: usize) -> &AtomicUsize {
     unsafe { AtomicUsize::from_ptr(at) }
 }
 
-/// The status word of any other slot or block.
+/// The status word of any other slot or block, or another 32 bits of a slot's header.
 #[inline]
 pub(super) fn half_word(memory: &Mapping, offset: usize) -> &AtomicU32 {
     let at = memory.start().as_ptr().wrapping_add(offset).cast::<u32>();
-    // SAFETY: as for `word`; block headers lie 8 bytes behind the start of a page.
+    // SAFETY: as for `word`; block headers lie 8 bytes behind the start of a page, and what has 32 bits lies at a multiple of them in a header.
     unsafe { AtomicU32::from_ptr(at) }
 }

@@ -146,7 +146,7 @@ fn run_slots<H: Layout>(steps: &[Step]) {
         ring.release();
         let mut left = ring.available(step.budget);
         assert_eq!(left, sent.len().min(step.budget));
-        for RxFrame { meta, bytes } in ring.frames(&mut left).take(step.take) {
+        for RxFrame { meta, bytes } in ring.frames(&mut left, usize::MAX).take(step.take) {
             let (len, expected) = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (len, &*expected));
         }
@@ -157,7 +157,7 @@ fn run_slots<H: Layout>(steps: &[Step]) {
     ring.release();
     let mut left = ring.available(usize::MAX);
     assert_eq!(left, sent.len(), "what was not taken is still there");
-    assert!(ring.frames(&mut left).zip(sent).all(|(frame, (_, expected))| *frame.bytes == *expected));
+    assert!(ring.frames(&mut left, usize::MAX).zip(sent).all(|(frame, (_, expected))| *frame.bytes == *expected));
 }
 
 fn run_blocks(steps: &[Step]) {
@@ -173,7 +173,7 @@ fn run_blocks(steps: &[Step]) {
         }
         let mut left = ring.available(step.budget);
         assert!(left <= step.budget);
-        for RxFrame { meta, bytes } in ring.frames(&mut left).take(step.take) {
+        for RxFrame { meta, bytes } in ring.frames(&mut left, usize::MAX).take(step.take) {
             let expected = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (expected.len(), &*expected));
         }
@@ -184,7 +184,7 @@ fn run_blocks(steps: &[Step]) {
     // What is left comes out, up to the first block that the kernel still has.
     while ring.available(1) > 0 {
         let mut left = usize::MAX;
-        let taken = ring.frames(&mut left).count();
+        let taken = ring.frames(&mut left, usize::MAX).count();
         assert!(taken > 0 && taken <= sent.len());
         sent.drain(..taken);
     }
@@ -198,7 +198,7 @@ fn run_garbage<H: Layout>(lending: Lending, garbage: &[u8], steps: &[Step]) {
         put(&mut ring.memory, 0, garbage);
         ring.release();
         let mut left = ring.available(step.budget);
-        check_places(start, len, ring.frames(&mut left).take(step.take));
+        check_places(start, len, ring.frames(&mut left, usize::MAX).take(step.take));
     }
 }
 
@@ -254,7 +254,7 @@ proptest! {
                 put(&mut ring.memory, n * 48, &value.to_ne_bytes());
             }
             let mut left = ring.available(step.budget);
-            check_places(start, len, ring.frames(&mut left).take(step.take));
+            check_places(start, len, ring.frames(&mut left, usize::MAX).take(step.take));
         }
     }
 }
@@ -266,7 +266,7 @@ fn slot_that_another_processor_is_still_filling_ends_a_batch() {
     V2::set_kernel(&ring.memory, 2 * SLOTS.frame_size);
     let take = |ring: &mut SlotRing<V2>| {
         let mut left = ring.available(usize::MAX);
-        let taken: Vec<_> = ring.frames(&mut left).map(|frame| frame.bytes[0]).collect();
+        let taken: Vec<_> = ring.frames(&mut left, usize::MAX).map(|frame| frame.bytes[0]).collect();
         assert_eq!(left, 0);
         taken
     };

@@ -72,6 +72,11 @@ pub trait RxBatch {
 pub trait FrameSink {
     /// Does with a frame what is to be done with it.
     fn frame(&mut self, frame: RxFrame<'_>);
+
+    /// As [`NetworkDispatcher::prefetch_len`](crate::NetworkDispatcher::prefetch_len), for the backend that drains.
+    fn prefetch_len(&mut self) -> usize {
+        0
+    }
 }
 
 /// One received frame.

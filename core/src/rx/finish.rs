@@ -59,6 +59,10 @@ impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for Finisher<'_, '_, '_, D
             Err(cause) => self.tally.discarded(cause),
         }
     }
+
+    fn prefetch_len(&mut self) -> usize {
+        if self.finish.verify { usize::MAX } else { self.dispatcher.prefetch_len() }
+    }
 }
 
 impl<D: NetworkDispatcher + ?Sized> Finisher<'_, '_, '_, D> {

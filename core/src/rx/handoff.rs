@@ -140,6 +140,11 @@ impl<B: AsMut<[u8]>, R: AsMut<[Record]>, W: FnMut()> NetworkDispatcher for Feed<
         self.release();
         mem::take(&mut self.dropped)
     }
+
+    /// All of it is copied.
+    fn prefetch_len(&mut self) -> usize {
+        usize::MAX
+    }
 }
 
 /// The other end of a [`Handoff`], driven by a thread of its own.

@@ -309,6 +309,10 @@ impl<D: NetworkDispatcher + ?Sized> FrameSink for Delivery<'_, '_, '_, '_, D> {
             Err(cause) => self.tally.dropped(&frame, cause),
         }
     }
+
+    fn prefetch_len(&mut self) -> usize {
+        self.dispatcher.prefetch_len()
+    }
 }
 
 /// Frames to which something may be left to do. Apart, so that what is known of the frames of [`deliver`] stays in registers: together they take
@@ -334,6 +338,10 @@ impl<D: NetworkDispatcher + ?Sized> FrameSink for Finishing<'_, '_, '_, '_, D> {
         if let Some((protocol, packet)) = take(frame, self.filter, self.finisher.tally) {
             self.finisher.deliver(protocol, packet);
         }
+    }
+
+    fn prefetch_len(&mut self) -> usize {
+        self.finisher.prefetch_len()
     }
 }
 

@@ -73,7 +73,16 @@ impl<D: NetworkDispatcher, L: AsMut<[D]>> NetworkDispatcher for Steering<D, L> {
         let given_up = self.dispatchers.as_mut().iter_mut().map(NetworkDispatcher::end_of_batch);
         given_up.sum::<usize>() + mem::take(&mut self.lost)
     }
+
+    fn prefetch_len(&mut self) -> usize {
+        let dispatchers = self.dispatchers.as_mut();
+        let own = if dispatchers.len() > 1 { FLOW_LEN } else { 0 };
+        dispatchers.iter_mut().map(NetworkDispatcher::prefetch_len).fold(own, usize::max)
+    }
 }
+
+/// Bytes of a frame in which the ports mostly are: behind a link header and one of IP.
+const FLOW_LEN: usize = 64;
 
 /// Spreads `hash` evenly over `0..count`, without a division (kernel: `reciprocal_scale`).
 #[inline]

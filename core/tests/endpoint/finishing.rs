@@ -117,6 +117,30 @@ impl NetworkDispatcher for Sparing {
     }
 }
 
+/// A checksum is verified over all of a packet, whatever the dispatcher reads.
+#[test]
+fn backend_learns_how_much_of_a_frame_is_read() {
+    let verifying = Options { rx_checksum_offload: true, ..Options::default() };
+    for (vnet_header_len, options, expected) in
+        [(0, Options::default(), 40), (10, Options::default(), 40), (0, verifying, usize::MAX)]
+    {
+        let script = Script::receiving([Ok(vec![])]).with_vnet(vnet_header_len, Offloads::all());
+        attached([&script], options).receiver(0).unwrap().poll(&mut Reading(40)).unwrap();
+        assert_eq!(*script.prefetched.borrow(), [expected]);
+    }
+}
+
+/// Reads the first bytes of a frame.
+struct Reading(usize);
+
+impl NetworkDispatcher for Reading {
+    fn deliver(&mut self, _protocol: EtherType, _packet: RxPacket<'_>) {}
+
+    fn prefetch_len(&mut self) -> usize {
+        self.0
+    }
+}
+
 #[test]
 fn capability_is_announced_with_the_option_only() {
     for rx_checksum_offload in [false, true] {

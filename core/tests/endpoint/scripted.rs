@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use fdlink_core::io::{
-    Channel, ErrorKind, Limits, Offloads, RawIo, RxBatch, RxFrame, RxMeta, RxQueue, Stop, TxFrame, TxQueue, Wake,
+    Channel, ErrorKind, FrameSink, Limits, Offloads, RawIo, RxBatch, RxFrame, RxMeta, RxQueue, Stop, TxFrame, TxQueue,
+    Wake,
 };
 use fdlink_core::{Endpoint, LinkEndpoint as _, Options, Queue};
 use fdlink_mock::MockError;
@@ -32,6 +33,8 @@ pub(crate) struct Script {
     pub(crate) stopped: Cell<bool>,
     /// Calls of `wait` for frames.
     pub(crate) slept: Cell<usize>,
+    /// What was to be read of each frame, for each batch.
+    pub(crate) prefetched: RefCell<Vec<usize>>,
     /// Calls of `pause`.
     pub(crate) paused: RefCell<Vec<Duration>>,
 }
@@ -120,18 +123,18 @@ impl TxQueue for Scripted<'_> {
     }
 }
 
-impl RxQueue for Scripted<'_> {
+impl<'s> RxQueue for Scripted<'s> {
     type Error = MockError;
     type Batch<'q>
-        = Frames
+        = Frames<'s>
     where
         Self: 'q;
 
-    fn poll(&mut self, budget: usize) -> Result<Frames, MockError> {
+    fn poll(&mut self, budget: usize) -> Result<Frames<'s>, MockError> {
         let answer = self.0.polls.borrow_mut().pop_front().unwrap_or(Ok(Vec::new()));
         let frames = answer.map_err(MockError::new)?;
         assert!(frames.len() <= budget, "the script keeps to the budget");
-        Ok(Frames(frames.into()))
+        Ok(Frames { script: self.0, left: frames.into() })
     }
 
     fn wait(&mut self, _timeout: Option<Duration>) -> Result<Wake, MockError> {
@@ -155,15 +158,23 @@ impl Stop for Scripted<'_> {
     }
 }
 
-pub(crate) struct Frames(VecDeque<Vec<u8>>);
+pub(crate) struct Frames<'s> {
+    script: &'s Script,
+    left: VecDeque<Vec<u8>>,
+}
 
-impl RxBatch for Frames {
+impl RxBatch for Frames<'_> {
     fn len(&self) -> usize {
-        self.0.len()
+        self.left.len()
     }
 
     fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
-        self.0.iter_mut().map(|bytes| RxFrame { meta: RxMeta::new(bytes.len()), bytes })
+        self.left.iter_mut().map(|bytes| RxFrame { meta: RxMeta::new(bytes.len()), bytes })
+    }
+
+    fn drain<S: FrameSink>(&mut self, sink: &mut S) {
+        self.script.prefetched.borrow_mut().push(sink.prefetch_len());
+        self.frames().for_each(|frame| sink.frame(frame));
     }
 
     fn calls(&self) -> usize {

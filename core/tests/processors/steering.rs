@@ -13,6 +13,7 @@ pub(crate) struct Recorder {
     pub(crate) events: Vec<LinkEvent>,
     pub(crate) batches: usize,
     pub(crate) gives_up: usize,
+    pub(crate) reads: usize,
 }
 
 impl NetworkDispatcher for Recorder {
@@ -27,6 +28,10 @@ impl NetworkDispatcher for Recorder {
     fn end_of_batch(&mut self) -> usize {
         self.batches += 1;
         self.gives_up
+    }
+
+    fn prefetch_len(&mut self) -> usize {
+        self.reads
     }
 }
 
@@ -85,6 +90,16 @@ fn events_and_ends_of_batches_reach_all() {
     for one in steering.into_inner() {
         assert_eq!((one.events, one.batches), (vec![LinkEvent::Down], 1));
     }
+}
+
+#[test]
+fn as_much_is_read_as_the_choice_and_any_of_them_needs() {
+    let one = |reads| Recorder { reads, ..Recorder::default() };
+    let prefetch_len = |those: Vec<_>| Steering::new(those, FlowHasher::new([0, 0])).prefetch_len();
+    assert_eq!(prefetch_len(vec![one(0)]), 0);
+    assert_eq!(prefetch_len(vec![one(9)]), 9);
+    assert!(prefetch_len(vec![one(0), one(0)]) >= 14 + 20 + 4, "as far as the ports");
+    assert_eq!(prefetch_len(vec![one(9), one(1500), one(7)]), 1500);
 }
 
 #[test]
