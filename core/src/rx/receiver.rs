@@ -181,7 +181,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
             }
             return Ok(0);
         }
-        self.waiter.found();
+        self.waiter.found(taken);
         if self.queue.is_link_down() {
             self.queue.set_link_down(false);
             self.shared.lifecycle.link_up();

@@ -1,3 +1,4 @@
+use core::mem;
 use core::time::Duration;
 
 use crate::io::{RxQueue, Wake};
@@ -20,8 +21,9 @@ pub enum WakePolicy {
     /// As soon as there is a frame. Adds no delay.
     #[default]
     Prompt,
-    /// `max_delay` after there is a frame, so that those that follow it are taken with it. Adds up to `max_delay` and the timer slack of the
-    /// system (50 µs on Linux, prctl(2)) to a frame that comes after a rest; the queue must hold what comes in that time.
+    /// `max_delay` after there is a frame, so that those that follow it are taken with it; behind more than one frame, `max_delay` after the last look,
+    /// since more will have come by then: one sleep for what gathers, not one for the first of it and one for the rest. Adds up to `max_delay` and the
+    /// timer slack of the system (50 µs on Linux, prctl(2)) to a frame; the queue must hold what comes in that time.
     Coalesce {
         /// How long to let frames gather.
         max_delay: Duration,
@@ -40,20 +42,26 @@ pub(crate) struct Waiter {
     policy: WakePolicy,
     /// Waits in a row that did not sleep.
     spins: u32,
+    /// Frames since the last wait.
+    gathered: usize,
 }
 
 impl Waiter {
     pub(crate) const fn new(policy: WakePolicy) -> Self {
-        Self { policy, spins: 0 }
+        Self { policy, spins: 0, gathered: 0 }
     }
 
-    /// Frames were found: the next rest begins anew.
+    /// Frames were found: the next rest begins anew. For each poll that finds some, so it does no more than it must.
     #[inline]
-    pub(crate) const fn found(&mut self) {
-        self.spins = 0;
+    pub(crate) const fn found(&mut self, frames: usize) {
+        self.gathered = self.gathered.wrapping_add(frames);
     }
 
     pub(crate) fn wait<Rx: RxQueue>(&mut self, rx: &mut Rx, timeout: Option<Duration>) -> Result<Wake, Rx::Error> {
+        let gathered = mem::take(&mut self.gathered);
+        if gathered > 0 {
+            self.spins = 0;
+        }
         match self.policy {
             WakePolicy::BusyPoll { budget } if self.spins < budget => {
                 self.spins += 1;
@@ -61,6 +69,9 @@ impl Waiter {
                 Ok(Wake::Ready)
             }
             WakePolicy::Prompt | WakePolicy::BusyPoll { .. } => rx.wait(timeout),
+            WakePolicy::Coalesce { max_delay } if gathered > 1 => {
+                Ok(rx.pause(timeout.map_or(max_delay, |timeout| timeout.min(max_delay))))
+            }
             WakePolicy::Coalesce { max_delay } => match rx.wait(timeout)? {
                 Wake::Ready => Ok(rx.pause(max_delay)),
                 wake => Ok(wake),

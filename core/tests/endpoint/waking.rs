@@ -31,6 +31,25 @@ fn coalesce_lets_the_delay_pass_behind_each_wake() {
     assert_eq!(waits(WakePolicy::Coalesce { max_delay: DELAY }, &[0, 1]), (2, vec![DELAY, DELAY]));
 }
 
+/// One sleep for each gathering while there is something to gather.
+#[test]
+fn coalesce_does_not_wait_for_the_first_of_many() {
+    let wake = WakePolicy::Coalesce { max_delay: DELAY };
+    assert_eq!(waits(wake, &[2, 3, 2]), (0, vec![DELAY; 3]));
+    assert_eq!(waits(wake, &[2, 0, 1]), (2, vec![DELAY; 3]));
+}
+
+#[test]
+fn coalesce_gathers_no_longer_than_the_caller_waits() {
+    let script = Script::receiving([Ok(vec![vec![0x45]; 2])]);
+    let wake = WakePolicy::Coalesce { max_delay: DELAY };
+    let endpoint = attached([&script], Options { wake, ..Options::default() });
+    let mut receiver = endpoint.receiver(0).unwrap();
+    receiver.poll(&mut Recorder::default()).unwrap();
+    receiver.wait(Some(DELAY / 4), &mut Recorder::default()).unwrap();
+    assert_eq!(*script.paused.borrow(), [DELAY / 4]);
+}
+
 #[test]
 fn busy_poll_sleeps_once_its_budget_is_spent_and_has_it_back_with_a_frame() {
     let wake = WakePolicy::BusyPoll { budget: 3 };

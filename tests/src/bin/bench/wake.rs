@@ -209,9 +209,9 @@ fn bare_recvmmsg<'a>(aim: Aim<'a>, socket: OwnedFd) -> Result<impl FnMut() -> St
 }
 
 /// Sockets of each program: how often one wakes also depends on when the timer of its ring began.
-const COPIES: usize = 3;
+const COPIES: usize = 8;
 /// A step of 10 ms has to be taken by each of them.
-const PATIENCE: u32 = 2;
+const PATIENCE: u32 = 8;
 
 /// No cable has these numbers.
 const NOWHERE: usize = usize::MAX - 1;
