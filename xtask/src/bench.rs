@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
+use crate::bench_counts;
 use crate::bench_table;
 use crate::cargo::{cargo, run as run_command};
 use crate::workspace::Workspace;
@@ -14,7 +15,7 @@ use crate::workspace::Workspace;
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// Only the gates (G1) and scenarios whose name starts so: seqpacket, ring, tap, veth, offload, wake, fanout, memory, receive, tcp; without it
-    /// all of these. Some have to be asked for: latency, growth.
+    /// all of these, and the gates that are counts (G9 instructions, G11 allocations). Some have to be asked for: latency, growth.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     only: Vec<String>,
 
@@ -62,7 +63,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
 }
 
 fn measure(args: &BenchArgs, json: Option<&Path>) -> Result<()> {
-    run_command(cargo("run --quiet --release --package fdlink-tests --bin bench --").args(args.words(json)))
+    run_command(cargo("run --quiet --release --package fdlink-tests --bin bench --").args(args.words(json)))?;
+    if args.only.is_empty() { bench_counts::run(&Workspace::load()?, json) } else { Ok(()) }
 }
 
 impl BenchArgs {

@@ -49,10 +49,12 @@ fn table(figures: &Figures) -> String {
 
 fn row(gate: &Gate) -> String {
     let Gate { id, scenario, ratio, min, max, limit, limit_is, .. } = gate;
-    let (digits, unit) = if gate.unit == "ratio" { (2, "") } else { (1, " KiB") };
+    let (digits, unit) = if gate.unit == "ratio" { (2, String::new()) } else { (1, format!(" {}", gate.unit)) };
     let verdict = if gate.holds { "holds" } else { "missed" };
-    let figure = format!("{ratio:.digits$}{unit} ({min:.digits$} to {max:.digits$})");
-    format!("| {id} | {scenario} | {figure} | {limit_is} {limit}{unit} | {verdict} |\n")
+    let spread = if min < max { format!(" ({min:.digits$} to {max:.digits$})") } else { String::new() };
+    // Some limits are measured, too.
+    let limit = (limit * 100.0).round() / 100.0;
+    format!("| {id} | {scenario} | {ratio:.digits$}{unit}{spread} | {limit_is} {limit} | {verdict} |\n")
 }
 
 const BEGIN: &str = "<!-- bench: begin -->";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -48,11 +48,8 @@ struct Case {
 }
 
 pub(crate) fn run(args: &InstructionsArgs, workspace: &Workspace) -> Result<()> {
-    ensure!(Command::new("valgrind").arg("--version").output().is_ok(), "valgrind is not installed: install it");
-    run_command(&mut cargo("build --quiet --release --package fdlink-tests --bin instructions"))?;
-    let program = workspace.target("release").join("instructions");
-    let file = workspace.root().join(BUDGETS);
-    let mut budgets: Budgets = toml::from_str(&fs::read_to_string(&file)?).context(BUDGETS)?;
+    let program = build(workspace)?;
+    let mut budgets = Budgets::read(workspace)?;
     let rustc = stdout(Command::new("rustc").arg("--version"))?;
     let is_same_rustc = rustc == budgets.rustc;
     let mut failures = Vec::new();
@@ -66,19 +63,58 @@ pub(crate) fn run(args: &InstructionsArgs, workspace: &Workspace) -> Result<()> 
         };
         let fresh = Budget { instructions: counted, ..Budget::default() };
         let budget = budgets.cases.entry(case.name.clone()).or_insert(fresh).clone();
-        let besides = budget.besides.as_ref().and_then(|other| budgets.cases.get(other));
-        let limited = counted - besides.map_or(0.0, |other| other.instructions);
+        let limited = counted - budgets.besides(&budget);
         println!("{}", line(&case, counted, limited, &budget));
         failures.extend(failure(&case.name, counted, limited, &budget, is_same_rustc && !args.update));
         budgets.cases.insert(case.name, Budget { instructions: counted, ..budget });
     }
     if args.update {
-        fs::write(&file, text(&rustc, &budgets))?;
+        fs::write(Budgets::file(workspace), text(&rustc, &budgets))?;
     } else if !is_same_rustc {
         println!("budgets not judged: they are of {}, this is {rustc}", budgets.rustc);
     }
     ensure!(failures.is_empty(), "{}", failures.join("; "));
     Ok(())
+}
+
+/// A case that belongs to gate G9, and what it took.
+pub(crate) struct Limited {
+    pub(crate) name: String,
+    pub(crate) instructions: f64,
+    pub(crate) limit: f64,
+}
+
+/// Counts those cases.
+pub(crate) fn limited(workspace: &Workspace) -> Result<Vec<Limited>> {
+    let (program, budgets) = (build(workspace)?, Budgets::read(workspace)?);
+    let cases = chosen(&program, &[])?.into_iter();
+    let cases = cases.filter_map(|case| budgets.cases.get(&case.name).map(|budget| (case, budget)));
+    let cases = cases.filter_map(|(case, budget)| budget.limit.map(|limit| (case, budget, limit)));
+    let counted = cases.map(|(case, budget, limit)| {
+        Ok(Limited { instructions: count(&program, &case)? - budgets.besides(budget), name: case.name, limit })
+    });
+    counted.collect()
+}
+
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    ensure!(Command::new("valgrind").arg("--version").output().is_ok(), "valgrind is not installed: install it");
+    run_command(&mut cargo("build --quiet --release --package fdlink-tests --bin instructions"))?;
+    Ok(workspace.target("release").join("instructions"))
+}
+
+impl Budgets {
+    fn file(workspace: &Workspace) -> PathBuf {
+        workspace.root().join(BUDGETS)
+    }
+
+    fn read(workspace: &Workspace) -> Result<Self> {
+        toml::from_str(&fs::read_to_string(Self::file(workspace))?).context(BUDGETS)
+    }
+
+    /// What does not count for the limit of a case.
+    fn besides(&self, budget: &Budget) -> f64 {
+        budget.besides.as_ref().and_then(|other| self.cases.get(other)).map_or(0.0, |other| other.instructions)
+    }
 }
 
 fn chosen(program: &Path, only: &[String]) -> Result<Vec<Case>> {

@@ -4,6 +4,7 @@
 
 mod bare;
 mod bench;
+mod bench_counts;
 mod bench_table;
 mod cargo;
 mod coverage;

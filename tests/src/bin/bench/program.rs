@@ -49,29 +49,22 @@ impl Cost {
 /// One way to do the job of a scenario.
 ///
 /// Where the code of a loop lies makes the system calls in it up to a tenth dearer: on an AMD Zen 3, for one that begins at an odd or
-/// at an even multiple of 16 bytes. So a program is there in several copies, and the one that was fastest in the end stands for it; or the mean
-/// of them does, where what differs is luck that no program has in its hands, such as where a timer of the kernel begins.
+/// at an even multiple of 16 bytes. Where its memory lies, or when a timer of the kernel began, does as much elsewhere. All of that is luck, which no
+/// program has in its hands: so each is there in several copies, and their mean stands for it.
 pub(crate) struct Program<'p> {
     pub(crate) name: Cow<'static, str>,
     pub(crate) copies: Vec<Runner<'p>>,
     turn: Duration,
-    is_mean: bool,
 }
 
 impl<'p> Program<'p> {
     pub(crate) fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), copies: Vec::new(), turn: TURN, is_mean: false }
+        Self { name: name.into(), copies: Vec::new(), turn: TURN }
     }
 
     /// Takes turns of this much CPU time instead of [`TURN`], or of one step if that is longer.
     pub(crate) fn turn(mut self, turn: Duration) -> Self {
         self.turn = turn;
-        self
-    }
-
-    /// The mean of its copies stands for it.
-    pub(crate) const fn mean(mut self) -> Self {
-        self.is_mean = true;
         self
     }
 
@@ -89,12 +82,7 @@ impl<'p> Program<'p> {
 
     /// What stands for the program; `None` if there is no copy.
     pub(crate) fn rounds(&self) -> Option<Rounds> {
-        let copies = self.copies.iter().map(|copy| &copy.rounds);
-        if self.is_mean {
-            return Rounds::mean(copies);
-        }
-        let figures = copies.map(|rounds| (rounds.overall(), rounds));
-        figures.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, rounds)| rounds.clone())
+        Rounds::mean(self.copies.iter().map(|copy| &copy.rounds))
     }
 
     /// The part of the frames that the system did not take.
@@ -166,11 +154,6 @@ impl Rounds {
         Some(sum)
     }
 
-    /// The median of all turns.
-    fn overall(&self) -> f64 {
-        median(&mut self.0.concat())
-    }
-
     /// Nanoseconds per frame.
     pub(crate) fn costs(&self) -> Spread {
         Spread::of(self.0.iter().map(|turns| median(&mut turns.clone())).collect())
@@ -208,17 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_that_is_fastest_in_most_turns_stands_for_its_program() {
-        let figures: [&[&[f64]]; 2] = [&[&[3.0, 3.0], &[3.0, 1.0]], &[&[2.0, 2.0], &[2.0, 9.0]]];
-        let fastest = program(&figures).rounds().map(|rounds| rounds.costs());
-        assert_eq!(fastest, Some(Spread { median: 3.75, min: 2.0, max: 5.5 }));
-    }
-
-    #[test]
     fn mean_is_taken_turn_by_turn() {
         let figures: [&[&[f64]]; 2] = [&[&[3.0, 1.0], &[5.0]], &[&[1.0, 2.0], &[9.0]]];
-        assert_eq!(program(&figures).mean().rounds(), Some(rounds(&[&[2.0, 1.5], &[7.0]])));
-        assert_eq!(program(&[]).mean().rounds(), None);
+        assert_eq!(program(&figures).rounds(), Some(rounds(&[&[2.0, 1.5], &[7.0]])));
+        assert_eq!(program(&[]).rounds(), None);
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub(crate) fn measure(mode: Mode, arguments: &Arguments, progress: &mut Progress
         // Told to stop also by a panic, since the scope waits for the thread.
         let stop = Stop(&aim);
         generate(scope, &cables, &aim)?;
-        let mut fdlink = Program::new("fdlink").turn(TURN).mean();
-        let mut bare = Program::new(mode.bare()).turn(TURN).mean();
+        let mut fdlink = Program::new("fdlink").turn(TURN);
+        let mut bare = Program::new(mode.bare()).turn(TURN);
         for (number, endpoint) in endpoints.iter().enumerate() {
             fdlink = fdlink.copy(receiving(Aim { at: &aim, cable: number }, endpoint)?);
         }

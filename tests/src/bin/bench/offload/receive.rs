@@ -41,7 +41,6 @@ pub(super) fn measure_packet_socket(
     let fdlink = stage.fdlink(mode)?;
     let bare = match mode {
         DispatchMode::RecvMmsg => Program::new("bare recvmmsg")
-            .mean()
             .copy(stage.bare_recvmmsg::<0>(BATCH))
             .copy(stage.bare_recvmmsg::<1>(BATCH))
             .copy(stage.bare_recvmmsg::<2>(BATCH)),
@@ -70,7 +69,7 @@ impl Stage {
 
     fn fdlink(&self, mode: DispatchMode) -> Result<Program<'_>, Box<dyn Error>> {
         let fd_options = FdOptions { dispatch_mode: Some(mode), ..fd_options() };
-        let program = Program::new("fdlink").mean().copy(self.polling(self.near.as_fd(), &fd_options)?);
+        let program = Program::new("fdlink").copy(self.polling(self.near.as_fd(), &fd_options)?);
         let program = program.copy(self.polling(&self.near, &fd_options)?);
         Ok(program.copy(self.polling(self.near.try_clone()?, &fd_options)?))
     }
@@ -90,7 +89,6 @@ impl Stage {
     /// `read(2)` into one hot buffer.
     fn bare_read(&self, count: fn(&[u8])) -> Program<'_> {
         Program::new("bare read")
-            .mean()
             .copy(self.reading::<0>(count))
             .copy(self.reading::<1>(count))
             .copy(self.reading::<2>(count))
