@@ -105,7 +105,7 @@ impl<F: AsFd> RxQueue for FdRx<F> {
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Wake, FdError> {
         match &mut self.store {
             Store::Slots(store) => self.source.wait(store.has_frame(), timeout),
-            Store::Ring(ring) => self.source.wait_for_ring(ring.has_frame(), ring.is_filling(), timeout),
+            Store::Ring(ring) => self.source.wait_for_ring(ring.has_frame(), timeout),
         }
     }
 

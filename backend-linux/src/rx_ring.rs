@@ -68,7 +68,7 @@ impl<F: AsFd> RxRing<F> {
         if left > 0 {
             source.gave();
         } else if budget > 0 {
-            source.check_dry_ring(self.is_filling())?;
+            source.check_dry_ring()?;
         }
         Ok(RingBatch { ring: &mut self.ring, left })
     }
@@ -76,11 +76,6 @@ impl<F: AsFd> RxRing<F> {
     /// True if slots tell the VLAN tags of their frames.
     pub(crate) const fn tells_tags(&self) -> bool {
         self.tells_tags
-    }
-
-    /// True if frames are there that were not handed over yet.
-    pub(crate) fn is_filling(&self) -> bool {
-        of_any!(&self.ring, ring => ring.is_filling())
     }
 
     /// True if a frame is there.

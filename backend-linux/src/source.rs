@@ -109,18 +109,12 @@ impl<F: AsFd> Source<F> {
 
     /// `kept`: frames are there without asking the kernel.
     pub(crate) fn wait(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
-        self.ready(kept || self.deferred.is_some(), timeout).map(|readiness| readiness.wake)
+        self.ready(kept, timeout).map(|readiness| readiness.wake)
     }
 
     /// As [`wait`](Self::wait) for a socket whose frames come by a ring: nobody receives from it, so its error has to be asked for.
-    pub(crate) fn wait_for_ring(
-        &mut self,
-        kept: bool,
-        is_filling: bool,
-        timeout: Option<Duration>,
-    ) -> Result<Wake, FdError> {
-        let has_news = self.deferred.is_some() && !self.is_behind(is_filling);
-        let readiness = self.ready(kept || has_news, timeout)?;
+    pub(crate) fn wait_for_ring(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Wake, FdError> {
+        let readiness = self.ready(kept, timeout)?;
         self.dry_polls = 0;
         if readiness.events.contains(PollFlags::ERR) {
             self.ask_for_error();
@@ -130,17 +124,12 @@ impl<F: AsFd> Source<F> {
 
     /// As [`check_dry`](Self::check_dry) for a ring. Asking the socket costs a call, and a wait tells whether there is something to ask for. Who polls
     /// again instead has it asked at once, and then once in so many polls.
-    pub(crate) fn check_dry_ring(&mut self, is_filling: bool) -> Result<(), FdError> {
+    pub(crate) fn check_dry_ring(&mut self) -> Result<(), FdError> {
         if self.dry_polls % DRY_POLLS_PER_CALL == 1 {
             self.ask_for_error();
         }
         self.dry_polls = self.dry_polls.wrapping_add(1);
-        if self.is_behind(is_filling) { Ok(()) } else { self.check_dry() }
-    }
-
-    /// True if the link was lost behind frames that the kernel has yet to hand over: behind its loss they would be a sign of its return.
-    fn is_behind(&self, is_filling: bool) -> bool {
-        is_filling && self.deferred.is_some_and(|error| error.kind() == ErrorKind::LinkDown)
+        self.check_dry()
     }
 
     fn ask_for_error(&mut self) {
@@ -151,13 +140,12 @@ impl<F: AsFd> Source<F> {
         }
     }
 
-    /// `has_news`: a poll finds something.
-    fn ready(&mut self, has_news: bool, timeout: Option<Duration>) -> Result<Readiness, FdError> {
+    fn ready(&mut self, kept: bool, timeout: Option<Duration>) -> Result<Readiness, FdError> {
         let at_once = |wake| Ok(Readiness { wake, events: PollFlags::empty() });
         if self.stop.is_stopped() {
             return at_once(Wake::Stopped);
         }
-        if has_news || self.end.is_some() {
+        if kept || self.end.is_some() || self.deferred.is_some() {
             return at_once(Wake::Ready);
         }
         if self.is_down && self.fd.kind == FdKind::Packet {

@@ -116,11 +116,6 @@ impl<H: SlotHeader> SlotRing<H> {
         self.taken = 0;
     }
 
-    /// A frame is there as soon as it is in its slot.
-    pub(crate) const fn is_filling(&self) -> bool {
-        false
-    }
-
     #[inline]
     fn is_ours(&self, slot: usize) -> bool {
         H::status(&self.memory, slot) & libc::TP_STATUS_USER != 0
@@ -264,11 +259,6 @@ impl BlockRing {
         }
     }
 
-    /// True if the kernel has put frames into the next block, which it hands over when it is full or its time is up.
-    pub(crate) fn is_filling(&self) -> bool {
-        !self.is_open && self.header_word(offset_of!(libc::tpacket_hdr_v1, num_pkts)).load(Ordering::Relaxed) > 0
-    }
-
     fn open(&mut self) -> bool {
         self.is_open = self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
         if self.is_open {
@@ -326,12 +316,7 @@ impl BlockRing {
     }
 
     fn status(&self) -> &AtomicU32 {
-        self.header_word(offset_of!(libc::tpacket_hdr_v1, block_status))
-    }
-
-    /// Of the header of the block.
-    fn header_word(&self, offset: usize) -> &AtomicU32 {
-        half_word(&self.memory, self.start() + BLOCK_HEADER + offset)
+        half_word(&self.memory, self.start() + BLOCK_HEADER + offset_of!(libc::tpacket_hdr_v1, block_status))
     }
 }
 
