@@ -31,8 +31,8 @@ pub trait NetworkDispatcher {
     /// for each batch.
     ///
     /// A hint that changes nothing but speed: where frames lie in memory that another core wrote, such as a receive ring, these bytes are
-    /// asked for while the frame in front is delivered (kernel: `net_prefetch`). A dispatcher that looks at no more than protocol and length
-    /// would pay for nothing, so 0 is the default.
+    /// asked for while the frame in front is delivered (kernel: `net_prefetch`), unless [`Options::gro`](crate::Options::gro) has looked at
+    /// them before. A dispatcher that looks at no more than protocol and length would pay for nothing, so 0 is the default.
     fn prefetch_len(&mut self) -> usize {
         0
     }

@@ -1,7 +1,8 @@
 //! Memory asked for before it is needed.
 #![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "no safe function asks for memory ahead"))]
 
-/// Brings the cache lines of the `len` bytes at `start` near, if the processor can be told to. That may be any address: nothing is accessed.
+/// Brings the `len` bytes at `start` near, if the processor can be told to: a cache line for each 64 of them, so that of bytes which begin in the middle of a
+/// line the last may be missing. `start` may be any address: nothing is accessed.
 #[inline(always)]
 pub(crate) fn prefetch(start: *const u8, len: usize) {
     #[cfg(target_arch = "x86_64")]

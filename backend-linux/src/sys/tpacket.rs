@@ -137,8 +137,7 @@ impl<H: SlotHeader> SlotRing<H> {
     /// Asks for the next slot behind its head: `most` bytes of its frame, which lies at `offset` in it.
     #[inline(always)]
     fn prefetch_rest(&self, offset: usize, most: usize) {
-        let len = H::snaplen(&self.memory, self.next).min(most);
-        prefetch_behind_head(&self.memory, self.next, offset + len);
+        prefetch_behind_head(&self.memory, self.next, offset, H::snaplen(&self.memory, self.next).min(most));
     }
 
     /// Where the slot behind the one at `slot` starts.
@@ -198,16 +197,16 @@ const MOST_LENT: usize = 32;
 /// How many slots ahead memory is asked for. A sender on another core leaves them in its cache: with 4 to 8, a backlog of 2,048 frames took 1.25 times
 /// the processor time of a bare loop, and without 1.4 times (AMD EPYC).
 const SLOTS_AHEAD: usize = 8;
-/// What is asked for in any case: headers of ring and frame.
+/// Bytes of a slot that are asked for in any case: headers of ring and frame.
 const HEAD_LEN: usize = 128;
-/// What is asked for at most: behind so much the processor has seen for itself where this leads.
+/// Bytes of a slot that are asked for at most, so that a super-frame is not a thousand requests; behind so many the processor follows by itself.
 const MOST_PREFETCHED: usize = 2048;
 
-/// Asks for the bytes of a slot up to `end`, behind its head.
+/// Asks for `len` bytes of the frame at `offset` in a slot, as far as they lie behind its head. The kernel's word is taken for both: nothing is accessed.
 #[inline(always)]
-fn prefetch_behind_head(memory: &Mapping, slot: usize, end: usize) {
+fn prefetch_behind_head(memory: &Mapping, slot: usize, offset: usize, len: usize) {
     let start = memory.start().as_ptr().wrapping_add(slot + HEAD_LEN);
-    prefetch(start, end.min(MOST_PREFETCHED).saturating_sub(HEAD_LEN));
+    prefetch(start, offset.saturating_add(len).min(MOST_PREFETCHED).saturating_sub(HEAD_LEN));
 }
 
 /// A ring of blocks, many frames each: `TPACKET_V3`. The kernel hands a block over when it is full or its time is up.
@@ -299,14 +298,14 @@ impl BlockRing {
         (bounds, unsafe { find_v3(&self.memory, bounds, &header, self.lending.vnet_header_len) })
     }
 
-    /// As for slots, of the next frame of this block.
+    /// Asks for the next frame of this block behind its head, as [`SlotRing::prefetch_rest`] does.
     #[inline(always)]
     fn prefetch_rest(&self, offset: usize, most: usize) {
         if self.next.saturating_add(V3_LEN) <= self.geometry.block_size {
             // SAFETY: the header lies inside the block, as was just checked, and the block inside the mapping.
             let header: libc::tpacket3_hdr = unsafe { read(&self.memory, self.start() + self.next) };
             let len = (header.tp_snaplen as usize).min(most);
-            prefetch_behind_head(&self.memory, self.start() + self.next, offset + len);
+            prefetch_behind_head(&self.memory, self.start() + self.next, offset, len);
         }
     }
 

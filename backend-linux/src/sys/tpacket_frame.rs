@@ -284,6 +284,7 @@ fn word(memory: &Mapping, offset: usize) -> &AtomicUsize {
 #[inline]
 pub(super) fn half_word(memory: &Mapping, offset: usize) -> &AtomicU32 {
     let at = memory.start().as_ptr().wrapping_add(offset).cast::<u32>();
-    // SAFETY: as for `word`; block headers lie 8 bytes behind the start of a page, and what has 32 bits lies at a multiple of them in a header.
+    // SAFETY: as for `word`; block headers lie 8 bytes behind the start of a page, and what has 32 bits lies at a multiple of them in a header. What is no
+    // status is written by the kernel alone.
     unsafe { AtomicU32::from_ptr(at) }
 }

@@ -117,15 +117,13 @@ struct Step {
     budget: usize,
     take: usize,
     forget: bool,
+    prefetch_len: usize,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (0..12usize, 0..6usize, 0..6usize, any::<bool>()).prop_map(|(produce, budget, take, forget)| Step {
-        produce,
-        budget,
-        take,
-        forget,
-    })
+    let prefetch_len = prop_oneof![Just(0), 1..MAX_FRAME, Just(usize::MAX)];
+    (0..12usize, 0..6usize, 0..6usize, any::<bool>(), prefetch_len)
+        .prop_map(|(produce, budget, take, forget, prefetch_len)| Step { produce, budget, take, forget, prefetch_len })
 }
 
 fn frame(number: usize) -> Vec<u8> {
@@ -146,7 +144,7 @@ fn run_slots<H: Layout>(steps: &[Step]) {
         ring.release();
         let mut left = ring.available(step.budget);
         assert_eq!(left, sent.len().min(step.budget));
-        for RxFrame { meta, bytes } in ring.frames(&mut left, usize::MAX).take(step.take) {
+        for RxFrame { meta, bytes } in ring.frames(&mut left, step.prefetch_len).take(step.take) {
             let (len, expected) = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (len, &*expected));
         }
@@ -173,7 +171,7 @@ fn run_blocks(steps: &[Step]) {
         }
         let mut left = ring.available(step.budget);
         assert!(left <= step.budget);
-        for RxFrame { meta, bytes } in ring.frames(&mut left, usize::MAX).take(step.take) {
+        for RxFrame { meta, bytes } in ring.frames(&mut left, step.prefetch_len).take(step.take) {
             let expected = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (expected.len(), &*expected));
         }
@@ -198,7 +196,7 @@ fn run_garbage<H: Layout>(lending: Lending, garbage: &[u8], steps: &[Step]) {
         put(&mut ring.memory, 0, garbage);
         ring.release();
         let mut left = ring.available(step.budget);
-        check_places(start, len, ring.frames(&mut left, usize::MAX).take(step.take));
+        check_places(start, len, ring.frames(&mut left, step.prefetch_len).take(step.take));
     }
 }
 
@@ -254,7 +252,7 @@ proptest! {
                 put(&mut ring.memory, n * 48, &value.to_ne_bytes());
             }
             let mut left = ring.available(step.budget);
-            check_places(start, len, ring.frames(&mut left, usize::MAX).take(step.take));
+            check_places(start, len, ring.frames(&mut left, step.prefetch_len).take(step.take));
         }
     }
 }
@@ -266,7 +264,7 @@ fn slot_that_another_processor_is_still_filling_ends_a_batch() {
     V2::set_kernel(&ring.memory, 2 * SLOTS.frame_size);
     let take = |ring: &mut SlotRing<V2>| {
         let mut left = ring.available(usize::MAX);
-        let taken: Vec<_> = ring.frames(&mut left, usize::MAX).map(|frame| frame.bytes[0]).collect();
+        let taken: Vec<_> = ring.frames(&mut left, 0).map(|frame| frame.bytes[0]).collect();
         assert_eq!(left, 0);
         taken
     };
@@ -274,6 +272,23 @@ fn slot_that_another_processor_is_still_filling_ends_a_batch() {
     assert_eq!(take(&mut ring), []);
     assert!(produce_slot(&mut ring, 2, &[2], 1));
     assert_eq!(take(&mut ring), [2, 3, 4, 5, 6, 7]);
+}
+
+/// On a machine of 32 bits it is as long as all memory.
+#[test]
+fn length_that_no_frame_has_is_neither_lent_nor_asked_for() {
+    let mut slots = SlotRing::<V2>::new(memory(SLOTS), SLOTS, WHOLE);
+    (0..2).for_each(|number| assert!(produce_slot(&mut slots, number, &[1; 9], 9)));
+    put(&mut slots.memory, SLOTS.frame_size + V2::SNAPLEN, &u32::MAX.to_ne_bytes());
+    let mut left = slots.available(2);
+    assert!(slots.frames(&mut left, usize::MAX).map(|frame| frame.bytes.len()).eq([9, 0]));
+
+    let mut blocks = BlockRing::new(memory(BLOCKS), BLOCKS, WHOLE);
+    assert!(produce_block(&mut blocks, 0, &[vec![1; 8], vec![1; 8]]));
+    let second = 64 + (MAC + 8).next_multiple_of(8);
+    put(&mut blocks.memory, second + offset_of!(libc::tpacket3_hdr, tp_snaplen), &u32::MAX.to_ne_bytes());
+    let mut left = blocks.available(2);
+    assert!(blocks.frames(&mut left, usize::MAX).map(|frame| frame.bytes.len()).eq([8, 0]));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl<D: NetworkDispatcher + ?Sized> NetworkDispatcher for Finisher<'_, '_, '_, D
     }
 
     fn prefetch_len(&mut self) -> usize {
-        if self.finish.verify { usize::MAX } else { self.dispatcher.prefetch_len() }
+        if self.finish.verify || self.finish.complete { usize::MAX } else { self.dispatcher.prefetch_len() }
     }
 }
 

@@ -54,7 +54,7 @@
 //! | [`turn`](Device::turn) instead of `Interface::poll` | both ends work at once |
 //! | socket buffers of 256 KiB or more | at 64 KiB the window is one super-frame, and the ends take turns |
 //! | `set_ack_delay(None)` | one acknowledgement each turn, and no timer of 10 ms after a lone super-frame |
-//! | [`WakePolicy::BusyPoll`](crate::WakePolicy::BusyPoll) with a budget of 100 to 200, on a core of its own | an acknowledgement from another core comes sooner than a sleep and a wake-up take in processor time: a third less for uploads whose buffer is one super-frame |
+//! | [`WakePolicy::BusyPoll`](crate::WakePolicy::BusyPoll) with a budget of 100 to 200, on a core of its own | an acknowledgement from another core comes sooner than a sleep and a wake-up take in processor time: 10 to 30 % less for uploads whose buffer is one super-frame; downloads gain nothing |
 //! | receive buffers of `0xffff << n` | the most that a scaled window can say: none of it is taken back by rounding |
 //!
 //! # Super-frames

@@ -117,12 +117,14 @@ impl NetworkDispatcher for Sparing {
     }
 }
 
-/// A checksum is verified over all of a packet, whatever the dispatcher reads.
+/// A checksum is over all of a packet, whatever the dispatcher reads.
 #[test]
 fn backend_learns_how_much_of_a_frame_is_read() {
     let verifying = Options { rx_checksum_offload: true, ..Options::default() };
+    let completing = Options { complete_checksums: true, ..Options::default() };
+    let plain = Options::default();
     for (vnet_header_len, options, expected) in
-        [(0, Options::default(), 40), (10, Options::default(), 40), (0, verifying, usize::MAX)]
+        [(0, plain, 40), (10, plain, 40), (0, verifying, usize::MAX), (10, completing, usize::MAX)]
     {
         let script = Script::receiving([Ok(vec![])]).with_vnet(vnet_header_len, Offloads::all());
         attached([&script], options).receiver(0).unwrap().poll(&mut Reading(40)).unwrap();
