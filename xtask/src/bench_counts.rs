@@ -4,26 +4,20 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use crate::bench_table::Gate;
 use crate::cargo::{cargo, output};
-use crate::instructions;
-use crate::tally::Tally;
+use crate::instructions::{self, Limited};
+use crate::tally::{Skip, Tally};
 use crate::workspace::Workspace;
 
-/// A count and its limit.
-struct Gate {
-    id: &'static str,
-    scenario: String,
-    unit: &'static str,
-    count: f64,
-    limit: f64,
-}
-
-/// A gate that nothing was counted for.
+/// What nothing was counted for, as the bench program writes it.
+#[derive(Debug, Serialize)]
 struct LeftOut {
     id: &'static str,
-    scenario: &'static str,
+    scenario: String,
     reason: String,
 }
 
@@ -32,20 +26,15 @@ pub(crate) fn run(workspace: &Workspace, figures: Option<&Path>) -> Result<()> {
     println!("\ncounting instructions and allocations");
     let (mut gates, mut left_out) = (Vec::new(), Vec::new());
     match instructions::limited(workspace) {
-        Ok(cases) => gates.extend(cases.into_iter().map(Gate::from)),
-        Err(error) => left_out.push(LeftOut { id: "G9", scenario: "instructions", reason: error.to_string() }),
+        Ok(cases) => gates.extend(cases.into_iter().map(instructions_of)),
+        Err(error) => {
+            left_out.push(LeftOut { id: "G9", scenario: "instructions".to_owned(), reason: error.to_string() });
+        }
     }
     let tally = allocations()?;
-    let skips = tally.skips().iter().map(|skip| skip.reason.clone());
-    left_out.extend(skips.map(|reason| LeftOut { id: "G11", scenario: "allocations", reason }));
-    gates.push(Gate {
-        id: "G11",
-        scenario: "allocations".to_owned(),
-        unit: "tests that allocate",
-        count: tally.failed() as f64,
-        limit: 0.0,
-    });
-    gates.iter().for_each(|gate| println!("{}", gate.line()));
+    gates.push(gate("G11", "allocations", "tests that allocate", tally.failed() as f64, 0.0));
+    left_out.extend(tally.skips().iter().map(skipped));
+    gates.iter().for_each(tell);
     left_out.iter().for_each(|LeftOut { id, scenario, reason }| println!("{id:4} {scenario:24} left out: {reason}"));
     figures.map_or(Ok(()), |file| add(file, &gates, &left_out))
 }
@@ -61,43 +50,47 @@ fn allocations() -> Result<Tally> {
     Ok(tally)
 }
 
+fn skipped(Skip { test, reason }: &Skip) -> LeftOut {
+    LeftOut { id: "G11", scenario: format!("allocations, {test}"), reason: reason.clone() }
+}
+
+fn instructions_of(Limited { name, instructions, limit }: Limited) -> Gate {
+    gate("G9", &name, "instructions", instructions, limit)
+}
+
+/// Counted once, since it repeats.
+fn gate(id: &str, scenario: &str, unit: &str, count: f64, limit: f64) -> Gate {
+    Gate {
+        id: id.to_owned(),
+        scenario: scenario.to_owned(),
+        unit: unit.to_owned(),
+        ratio: count,
+        min: count,
+        max: count,
+        limit,
+        limit_is: "at most".to_owned(),
+        holds: count <= limit,
+    }
+}
+
+fn tell(gate: &Gate) {
+    let Gate { id, scenario, unit, ratio, limit, holds, .. } = gate;
+    let figure = format!("{ratio:.1} {unit}");
+    println!("{id:4} {scenario:24} {figure:28} {limit:<12} {}", if *holds { "holds" } else { "MISSED" });
+}
+
 fn add(file: &Path, gates: &[Gate], left_out: &[LeftOut]) -> Result<()> {
     let mut figures: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
-    let list = |figures: &mut Value, name| figures.get_mut(name).and_then(Value::as_array_mut).map(std::mem::take);
-    let mut all = list(&mut figures, "gates").context("figures without gates")?;
-    all.extend(gates.iter().map(Gate::json));
-    let mut missing = list(&mut figures, "left_out").unwrap_or_default();
-    let of = |LeftOut { id, scenario, reason }: &LeftOut| json!({ "id": id, "scenario": scenario, "reason": reason });
-    missing.extend(left_out.iter().map(of));
-    figures["gates"] = all.into();
-    figures["left_out"] = missing.into();
+    append(&mut figures, "gates", gates)?;
+    append(&mut figures, "left_out", left_out)?;
     Ok(fs::write(file, format!("{figures:#}\n"))?)
 }
 
-impl From<instructions::Limited> for Gate {
-    fn from(case: instructions::Limited) -> Self {
-        let instructions::Limited { name, instructions, limit } = case;
-        Self { id: "G9", scenario: name, unit: "instructions", count: instructions, limit }
+fn append(figures: &mut Value, name: &'static str, more: &[impl Serialize]) -> Result<()> {
+    let list =
+        figures.get_mut(name).and_then(Value::as_array_mut).with_context(|| format!("figures without {name}"))?;
+    for entry in more {
+        list.push(serde_json::to_value(entry)?);
     }
-}
-
-impl Gate {
-    fn holds(&self) -> bool {
-        self.count <= self.limit
-    }
-
-    fn line(&self) -> String {
-        let Self { id, scenario, unit, count, limit } = self;
-        let figure = format!("{count:.1} {unit}");
-        format!("{id:4} {scenario:24} {figure:28} {limit:<12} {}", if self.holds() { "holds" } else { "MISSED" })
-    }
-
-    /// As the bench program writes a gate.
-    fn json(&self) -> Value {
-        let Self { id, scenario, unit, count, limit } = self;
-        json!({
-            "id": id, "scenario": scenario, "unit": unit, "ratio": count, "min": count, "max": count,
-            "limit": limit, "limit_is": "at most", "holds": self.holds(),
-        })
-    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::workspace::Workspace;
 
@@ -17,17 +17,18 @@ struct Figures {
     gates: Vec<Gate>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Gate {
-    id: String,
-    scenario: String,
-    unit: String,
-    ratio: f64,
-    min: f64,
-    max: f64,
-    limit: f64,
-    limit_is: String,
-    holds: bool,
+/// A figure and its limit, as the bench program writes it.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Gate {
+    pub(crate) id: String,
+    pub(crate) scenario: String,
+    pub(crate) unit: String,
+    pub(crate) ratio: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+    pub(crate) limit: f64,
+    pub(crate) limit_is: String,
+    pub(crate) holds: bool,
 }
 
 /// Puts the table between the two marks in the README.

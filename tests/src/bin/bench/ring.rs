@@ -65,7 +65,7 @@ pub(crate) fn measure(
         Ring::V2 => Program::new("bare TPACKET_V2").copy(bare_slots::<0>(first)?).copy(bare_slots::<1>(second)?),
         Ring::V3 => Program::new("bare TPACKET_V3").copy(bare_blocks::<0>(first)?).copy(bare_blocks::<1>(second)?),
     };
-    let arguments = &arguments.for_longer(if ring == Ring::V3 { 3 * PATIENCE } else { PATIENCE });
+    let arguments = &arguments.for_longer(if ring == Ring::V3 { PATIENCE_WITH_TIMER } else { PATIENCE });
     Ok(contest::run(&mut [fdlink.turn(TURN), bare.turn(TURN)], arguments, progress)?.into())
 }
 
@@ -129,7 +129,9 @@ fn bare_blocks<const COPY: usize>(backlog: &Backlog) -> Result<impl FnMut() -> S
 
 /// As in PERFORMANCE.md: a ring has to hold as many.
 pub(crate) const FRAMES: usize = 2048;
-/// Of the time of a turn, all but a fiftieth goes into frames that are sent, and on a ring of blocks as much again into the wait for its timer.
+/// How many times longer than others this takes: all but a fiftieth of a turn goes into sending frames.
 pub(crate) const PATIENCE: u32 = 4;
+/// On a ring of blocks each step also waits 3 ms, until the timer has handed over the last block ([`Ring::rest`]).
+const PATIENCE_WITH_TIMER: u32 = 3 * PATIENCE;
 /// Two backlogs or so.
 const TURN: Duration = Duration::from_micros(150);

@@ -80,9 +80,9 @@ fn measure(cell: Cell, arguments: &Arguments, progress: &mut Progress) -> Result
     let standings = contest::run(
         &mut [
             own("smoltcp's device and loop", cell, false)?.turn(TURN),
-            over("fdlink, turns", &looking, far, cell)?.turn(TURN),
+            over("fdlink, turns, 200 looks", &looking, far, cell)?.turn(TURN),
             own("smoltcp's device, turns", cell, true)?.turn(TURN),
-            over("fdlink, turns, asleep when dry", &sleeping, other_far, cell)?.turn(TURN),
+            over("fdlink, turns", &sleeping, other_far, cell)?.turn(TURN),
         ],
         arguments,
         progress,
