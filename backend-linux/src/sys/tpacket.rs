@@ -74,6 +74,8 @@ pub(crate) struct SlotRing<H> {
     next: usize,
     /// Slots from `first` to `next`; they go back with the next `release`.
     taken: usize,
+    /// There were as many frames as were asked for when this was asked last: more will be there.
+    is_full: bool,
     version: PhantomData<H>,
 }
 
@@ -82,15 +84,19 @@ impl<H: SlotHeader> SlotRing<H> {
     pub(crate) const fn new(memory: Mapping, geometry: Geometry, lending: Lending) -> Self {
         let is_gapless = geometry.block_size == geometry.slots_per_block() * geometry.frame_size;
         let (len, slots, version) = (geometry.len(), geometry.slots(), PhantomData);
-        Self { memory, geometry, len, slots, is_gapless, lending, first: 0, next: 0, taken: 0, version }
+        Self { memory, geometry, len, slots, is_gapless, lending, first: 0, next: 0, taken: 0, is_full: false, version }
     }
 
     /// How many frames are there to take, `budget` at most; fewer if the kernel has not finished one of them.
     #[inline]
-    pub(crate) fn available(&self, budget: usize) -> usize {
+    pub(crate) fn available(&mut self, budget: usize) -> usize {
         let most = budget.min(self.slots - self.taken).min(MOST_LENT);
-        // The kernel fills slots in order: with the last one, those in front of it are there, but for ones that another processor is still filling.
-        if self.is_gapless && most > 0 && self.is_ours(self.ahead(most - 1)) { most } else { self.count(most) }
+        // The kernel fills slots in order: with the last one, those in front of it are there, but for ones that another processor is still filling. Not
+        // looked at where few are expected: the sender is about to write there, and would have to get the memory back.
+        let all = self.is_full && self.is_gapless && most > 0 && self.is_ours(self.ahead(most - 1));
+        let available = if all { most } else { self.count(most) };
+        self.is_full = available == most;
+        available
     }
 
     /// How many slots in a row are ours, `most` at most.
@@ -179,7 +185,9 @@ impl<'b, H: SlotHeader> Iterator for SlotFrames<'b, H> {
         **left = behind;
         ring.next = ring.behind(slot.start);
         ring.taken += 1;
-        ring.prefetch_head();
+        if ring.is_full {
+            ring.prefetch_head();
+        }
         // SAFETY: slots lie inside the mapping, and this one is ours.
         let found = unsafe { H::find(&ring.memory, slot, ring.lending.vnet_header_len) };
         if *prefetch_len > 0 && behind > 0 {

@@ -51,6 +51,13 @@ impl QueueCounters {
         self.generation.store(generation.wrapping_add(2), Release);
     }
 
+    /// Calls that brought nothing.
+    pub(crate) fn add_rx_calls(&self, calls: usize) {
+        if calls > 0 {
+            self.add_rx(&RxCounters { calls, ..RxCounters::default() });
+        }
+    }
+
     pub(crate) fn add_sent(&self, frames: usize, bytes: usize, merged: usize, calls: usize) {
         self.sent.fetch_add(frames, Relaxed);
         self.sent_bytes.fetch_add(bytes, Relaxed);

@@ -69,6 +69,11 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         };
         let options = &self.shared.config.options;
         let taken = match rx.poll(options.rx_budget) {
+            // The last poll before each wait: it does nothing that only frames need.
+            Ok(batch) if batch.is_empty() => {
+                self.queue.counters.add_rx_calls(batch.calls());
+                Ok(0)
+            }
             Ok(mut batch) => {
                 // Behind the poll: what comes after a change of the address is not held against the old one.
                 let filter = self.shared.filter(self.queue.limits.vnet_header_len);
@@ -96,7 +101,7 @@ impl<'e, IO: RawIo> Receiver<'e, IO> {
         };
         match rx.poll(1).map(|batch| (batch.len(), batch.calls())) {
             Ok((len, calls)) => {
-                self.queue.counters.add_rx(&RxCounters { calls, ..RxCounters::default() });
+                self.queue.counters.add_rx_calls(calls);
                 self.after_poll(len, dispatcher).map(|len| len > 0)
             }
             Err(error) => self.after_error(error, dispatcher).map(|_| false),

@@ -126,7 +126,8 @@ fn backend_learns_how_much_of_a_frame_is_read() {
     for (vnet_header_len, options, expected) in
         [(0, plain, 40), (10, plain, 40), (0, verifying, usize::MAX), (10, completing, usize::MAX)]
     {
-        let script = Script::receiving([Ok(vec![])]).with_vnet(vnet_header_len, Offloads::all());
+        let frame = framed(VirtioNetHdr::default(), &completed(9)).split_off(10 - vnet_header_len);
+        let script = Script::receiving([Ok(vec![frame])]).with_vnet(vnet_header_len, Offloads::all());
         attached([&script], options).receiver(0).unwrap().poll(&mut Reading(40)).unwrap();
         assert_eq!(*script.prefetched.borrow(), [expected]);
     }
