@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::OWN;
 use crate::recorder::Recorder;
+use crate::scripted::{Script, attached};
 
 proptest! {
     #[test]
@@ -59,9 +60,20 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// The last call in front of each wait is one too.
+#[test]
+fn call_that_found_nothing_is_counted() {
+    let script = Script::receiving([Ok(vec![]), Ok(vec![vec![0x45; 20]]), Ok(vec![])]);
+    let endpoint = attached([&script], Options::default());
+    let mut receiver = endpoint.receiver(0).unwrap();
+    let taken = [(); 3].map(|()| receiver.poll(&mut Recorder::default()).unwrap());
+    let rx = endpoint.counters().rx;
+    assert_eq!((taken, rx.calls, rx.received), ([0, 1, 0], 3, 1));
+}
+
 #[test]
 fn transmit_counters_count_frames_bytes_and_calls() {
-    let script = crate::scripted::Script::default();
+    let script = Script::default();
     let endpoint = Endpoint::new([Queue::new(crate::scripted::Scripted(&script))], Options::default()).unwrap();
     endpoint.attach().unwrap();
     let mut packets = core::array::from_fn::<_, 3, _>(|_| Packet::new(fdlink_core::EtherType::IPV4, &[b"123", b"45"]));
