@@ -80,7 +80,7 @@ impl<F: AsFd> RxRing<F> {
 
     /// True if a frame is there.
     pub(crate) fn has_frame(&mut self) -> bool {
-        of_any!(&mut self.ring, ring => ring.available(1) > 0)
+        of_any!(&mut self.ring, ring => ring.has_frame())
     }
 }
 

@@ -74,8 +74,8 @@ pub(crate) struct SlotRing<H> {
     next: usize,
     /// Slots from `first` to `next`; they go back with the next `release`.
     taken: usize,
-    /// There were as many frames as were asked for when this was asked last: more will be there.
-    is_full: bool,
+    /// The last batch had as many frames as were asked for: more will be there.
+    has_backlog: bool,
     version: PhantomData<H>,
 }
 
@@ -84,7 +84,19 @@ impl<H: SlotHeader> SlotRing<H> {
     pub(crate) const fn new(memory: Mapping, geometry: Geometry, lending: Lending) -> Self {
         let is_gapless = geometry.block_size == geometry.slots_per_block() * geometry.frame_size;
         let (len, slots, version) = (geometry.len(), geometry.slots(), PhantomData);
-        Self { memory, geometry, len, slots, is_gapless, lending, first: 0, next: 0, taken: 0, is_full: false, version }
+        Self {
+            memory,
+            geometry,
+            len,
+            slots,
+            is_gapless,
+            lending,
+            first: 0,
+            next: 0,
+            taken: 0,
+            has_backlog: false,
+            version,
+        }
     }
 
     /// How many frames are there to take, `budget` at most; fewer if the kernel has not finished one of them.
@@ -93,10 +105,16 @@ impl<H: SlotHeader> SlotRing<H> {
         let most = budget.min(self.slots - self.taken).min(MOST_LENT);
         // The kernel fills slots in order: with the last one, those in front of it are there, but for ones that another processor is still filling. Not
         // looked at where few are expected: the sender is about to write there, and would have to get the memory back.
-        let all = self.is_full && self.is_gapless && most > 0 && self.is_ours(self.ahead(most - 1));
+        let all = self.has_backlog && self.is_gapless && most > 0 && self.is_ours(self.ahead(most - 1));
         let available = if all { most } else { self.count(most) };
-        self.is_full = available == most;
+        self.has_backlog = available == most;
         available
+    }
+
+    /// True if a frame is there to take.
+    #[inline]
+    pub(crate) fn has_frame(&self) -> bool {
+        self.taken < self.slots && self.is_ours(self.next)
     }
 
     /// How many slots in a row are ours, `most` at most.
@@ -185,7 +203,7 @@ impl<'b, H: SlotHeader> Iterator for SlotFrames<'b, H> {
         **left = behind;
         ring.next = ring.behind(slot.start);
         ring.taken += 1;
-        if ring.is_full {
+        if ring.has_backlog {
             ring.prefetch_head();
         }
         // SAFETY: slots lie inside the mapping, and this one is ours.
@@ -249,6 +267,11 @@ impl BlockRing {
             self.release();
         }
         budget.min(self.left)
+    }
+
+    /// True if a frame is there to take.
+    pub(crate) fn has_frame(&mut self) -> bool {
+        self.available(1) > 0
     }
 
     /// Takes up to `left` frames. `left` came from `available`, and is 0 afterwards if there are no more. `prefetch_len` bytes of each will be read.

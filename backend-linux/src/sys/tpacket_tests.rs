@@ -260,14 +260,21 @@ proptest! {
 #[test]
 fn slot_that_another_processor_is_still_filling_ends_a_batch() {
     let mut ring = SlotRing::<V2>::new(memory(SLOTS), SLOTS, WHOLE);
-    (0..SLOTS.slots()).for_each(|number| assert!(produce_slot(&mut ring, number, &[number as u8], 1)));
-    V2::set_kernel(&ring.memory, 2 * SLOTS.frame_size);
+    let fill = |ring: &mut SlotRing<V2>| {
+        (0..SLOTS.slots()).for_each(|number| assert!(produce_slot(ring, number, &[number as u8], 1)));
+    };
     let take = |ring: &mut SlotRing<V2>| {
         let mut left = ring.available(usize::MAX);
         let taken: Vec<_> = ring.frames(&mut left, 0).map(|frame| frame.bytes[0]).collect();
         assert_eq!(left, 0);
         taken
     };
+    // Behind a full batch only the last slot is looked at.
+    fill(&mut ring);
+    assert_eq!(take(&mut ring), [0, 1, 2, 3, 4, 5, 6, 7]);
+    ring.release();
+    fill(&mut ring);
+    V2::set_kernel(&ring.memory, 2 * SLOTS.frame_size);
     assert_eq!(take(&mut ring), [0, 1]);
     assert_eq!(take(&mut ring), []);
     assert!(produce_slot(&mut ring, 2, &[2], 1));
