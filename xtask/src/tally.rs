@@ -65,6 +65,11 @@ impl Tally {
         self.failed = self.failed.max(1);
     }
 
+    /// True if any test came to a verdict.
+    pub(crate) const fn has_run(&self) -> bool {
+        self.passed + self.failed > 0
+    }
+
     pub(crate) const fn failed(&self) -> usize {
         self.failed
     }

@@ -77,33 +77,34 @@ fn fdlink(mode: Mode, cable: &Cable, order: &AtomicU8) -> StepResult {
 
 /// A step of a bare loop: what is there, or else a wait for frames or for a stop, as in any program that can be stopped.
 fn bare(mode: Mode, cable: &Cable, order: &AtomicU8) -> StepResult {
-    let (socket, stop) = (cable.receiver()?, eventfd(0, EventfdFlags::CLOEXEC)?);
-    let mut drain = drain(mode, &socket)?;
+    let socket = cable.receiver()?;
+    match mode {
+        Mode::RecvMmsg => draining(order, &socket, recvmmsg_loop(&socket)),
+        Mode::Ring(Ring::V2) => {
+            let mut ring = SlotLoop::new(&socket, FdOptions::DEFAULT_FRAME_LEN)?;
+            draining(order, &socket, || Ok(ring.drain(count_frame)))
+        }
+        Mode::Ring(Ring::V3) => {
+            let mut ring = BlockLoop::new(&socket, FdOptions::DEFAULT_FRAME_LEN)?;
+            draining(order, &socket, || Ok(ring.drain(count_frame)))
+        }
+    }
+}
+
+fn draining(
+    order: &AtomicU8,
+    socket: &OwnedFd,
+    mut drain: impl FnMut() -> Result<usize, Box<dyn Error>>,
+) -> StepResult {
+    let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
     listen(order, || {
         match drain()? {
-            0 => wait(&socket, &stop)?,
+            0 => wait(socket, &stop)?,
             frames => return Ok(frames),
         }
         drain()
     })
 }
-
-/// How a bare loop takes what is there.
-fn drain<'s>(mode: Mode, socket: &'s OwnedFd) -> Result<Drain<'s>, Box<dyn Error>> {
-    Ok(match mode {
-        Mode::RecvMmsg => Box::new(recvmmsg_loop(socket)),
-        Mode::Ring(Ring::V2) => {
-            let mut ring = SlotLoop::new(socket.try_clone()?, FdOptions::DEFAULT_FRAME_LEN)?;
-            Box::new(move || Ok(ring.drain(count_frame)))
-        }
-        Mode::Ring(Ring::V3) => {
-            let mut ring = BlockLoop::new(socket.try_clone()?, FdOptions::DEFAULT_FRAME_LEN)?;
-            Box::new(move || Ok(ring.drain(count_frame)))
-        }
-    })
-}
-
-type Drain<'s> = Box<dyn FnMut() -> Result<usize, Box<dyn Error>> + 's>;
 
 fn open(socket: OwnedFd, mode: Mode) -> Result<FdEndpoint, Box<dyn Error>> {
     match mode {
