@@ -246,7 +246,7 @@ impl Shared {
     }
 
     /// What a queue with `vnet_header_len` bytes of virtio-net header accepts now; taken once for a batch.
-    // Not inlined: so it comes back in memory, where an address is compared in two steps and not byte by byte.
+    // Not inlined: in pieces it takes the registers that a loop over frames needs, and each frame 6 instructions more.
     #[inline(never)]
     pub(crate) fn filter(&self, vnet_header_len: usize) -> Filter {
         Filter { rx: self.rx_filter(), vnet_header_len }

@@ -3,9 +3,9 @@
 use crate::counters::DropCause;
 use crate::io::{RxFilter, RxFrame, VlanFilter, VlanTag};
 use crate::offload::Offload;
-use crate::wire::ethernet::{EthernetHeader, HEADER_LEN, VLAN_TAG_LEN};
+use crate::wire::EtherType;
+use crate::wire::ethernet::{HEADER_LEN, VLAN_TAG_LEN};
 use crate::wire::vnet::{ByteOrder, VirtioNetHdr};
-use crate::wire::{EtherType, LinkAddress};
 
 /// Which frames a queue accepts; fixed for one batch.
 #[derive(Debug, Clone, Copy)]
@@ -74,19 +74,25 @@ impl RxFilter {
         if !self.ethernet_header {
             return self.parse_without_header(frame);
         }
-        let header = EthernetHeader::parse(frame).ok_or(DropCause::Runt)?;
-        if !self.is_for_us(header.destination) {
+        let header = frame.first_chunk().ok_or(DropCause::Runt)?;
+        if !self.is_for_us(header) {
             return Err(DropCause::ForeignAddress);
         }
+        let &[.., high, low] = header;
+        let ether_type = EtherType(u16::from_be_bytes([high, low]));
         if self.is_selective() {
-            self.select(frame, header.ether_type, taken_out)?;
+            self.select(frame, ether_type, taken_out)?;
         }
-        Ok(Parsed { protocol: header.ether_type, header_len: HEADER_LEN })
+        Ok(Parsed { protocol: ether_type, header_len: HEADER_LEN })
     }
 
+    /// The destination is compared as eight bytes, of which two are left out: six take three times the instructions.
     #[inline]
-    fn is_for_us(&self, destination: LinkAddress) -> bool {
-        destination == self.address || destination.is_group() || self.promiscuous
+    fn is_for_us(&self, header: &[u8; HEADER_LEN]) -> bool {
+        let (&[d0, d1, d2, d3, d4, d5, s0, s1, ..], [a, b, c, d, e, f]) = (header, self.address.0);
+        let destination = u64::from_le_bytes([d0, d1, d2, d3, d4, d5, s0, s1]) << 16;
+        let own = u64::from_le_bytes([0, 0, a, b, c, d, e, f]);
+        destination == own || d0 & 1 != 0 || self.promiscuous
     }
 
     #[inline]
@@ -132,6 +138,8 @@ fn behind_tag(frame: &[u8]) -> Option<(u16, EtherType)> {
 mod tests {
     use super::*;
     use crate::io::{EtherTypes, RxMeta};
+    use crate::wire::LinkAddress;
+    use crate::wire::ethernet::EthernetHeader;
 
     const OWN: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 1]);
     const OTHER: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 9]);
