@@ -67,15 +67,10 @@ impl RxCounters {
 
 impl RxCounters {
     #[inline]
-    pub(crate) fn count_received(&mut self, len: usize) {
-        self.received += 1;
-        self.received_bytes += len;
-    }
-
-    #[inline]
-    pub(crate) fn count_delivered(&mut self, len: usize) {
-        self.count_received(len);
-        self.delivered += 1;
+    pub(crate) const fn count_delivered(&mut self, frames: usize, bytes: usize) {
+        self.received += frames;
+        self.received_bytes += bytes;
+        self.delivered += frames;
     }
 
     /// Takes back what the dispatcher gave up of the packets that were just counted as delivered.

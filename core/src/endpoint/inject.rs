@@ -54,7 +54,7 @@ impl<IO: RawIo, Q: AsRef<[Queue<IO>]>> InjectableLinkEndpoint for Endpoint<IO, Q
     ) -> Result<(), WriteError> {
         self.shared.check_writable()?;
         let meta = RxMeta::new(packet.len());
-        self.shared.injected.lock().rx.count_delivered(packet.len());
+        self.shared.injected.lock().rx.count_delivered(1, packet.len());
         dispatcher.deliver(protocol, RxPacket::new(packet, 0, meta));
         let given_up = dispatcher.end_of_batch();
         self.shared.injected.lock().rx.count_given_up(given_up);

@@ -292,14 +292,24 @@ fn deliver<B: RxBatch, D: NetworkDispatcher + ?Sized>(
     tally: &mut Tally<'_>,
     dispatcher: &mut D,
 ) {
-    batch.drain(&mut Delivery { filter, tally, dispatcher });
+    batch.drain(&mut Delivery { filter, tally, dispatcher, frames: 0, bytes: 0 });
 }
 
-/// Hands frames to a dispatcher as they are.
+/// Hands frames to a dispatcher as they are. What it has delivered is counted when it goes out of scope, also when the dispatcher panics: meanwhile it
+/// stays in registers.
 struct Delivery<'f, 't, 'c, 'd, D: ?Sized> {
     filter: &'f Filter,
     tally: &'t mut Tally<'c>,
     dispatcher: &'d mut D,
+    frames: usize,
+    bytes: usize,
+}
+
+impl<D: ?Sized> Drop for Delivery<'_, '_, '_, '_, D> {
+    #[inline]
+    fn drop(&mut self) {
+        self.tally.delivered(self.frames, self.bytes);
+    }
 }
 
 impl<D: NetworkDispatcher + ?Sized> FrameSink for Delivery<'_, '_, '_, '_, D> {
@@ -308,7 +318,8 @@ impl<D: NetworkDispatcher + ?Sized> FrameSink for Delivery<'_, '_, '_, '_, D> {
     fn frame(&mut self, frame: RxFrame<'_>) {
         match self.filter.accept(&frame) {
             Ok(parsed) => {
-                self.tally.delivered(frame.bytes.len());
+                self.frames += 1;
+                self.bytes += frame.bytes.len();
                 self.dispatcher.deliver(parsed.protocol, RxPacket::new(frame.bytes, parsed.header_len, frame.meta));
             }
             Err(cause) => self.tally.dropped(&frame, cause),

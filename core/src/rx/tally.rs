@@ -13,8 +13,8 @@ impl<'c> Tally<'c> {
     }
 
     #[inline]
-    pub(crate) fn delivered(&mut self, len: usize) {
-        self.rx.count_delivered(len);
+    pub(crate) const fn delivered(&mut self, frames: usize, bytes: usize) {
+        self.rx.count_delivered(frames, bytes);
     }
 
     /// A packet made of `frames`. Their bytes were counted when they came.
