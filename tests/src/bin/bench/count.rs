@@ -1,5 +1,6 @@
 //! The work above a frame, the same for all programs: one call that is not inlined, as in the other anchors.
 
+use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use fdlink_core::wire::ethernet::HEADER_LEN;
@@ -7,7 +8,6 @@ use fdlink_core::{EtherType, NetworkDispatcher, RxPacket};
 
 static FRAMES: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
-static PROTOCOL: AtomicU64 = AtomicU64::new(0);
 
 /// The stack above fdlink.
 pub(crate) struct Count;
@@ -40,5 +40,6 @@ pub(crate) fn count_packet(packet: &[u8]) {
 fn count(protocol: EtherType, payload: &[u8]) {
     FRAMES.store(FRAMES.load(Relaxed) + 1, Relaxed);
     BYTES.store(BYTES.load(Relaxed) + payload.len() as u64, Relaxed);
-    PROTOCOL.store(u64::from(protocol.0), Relaxed);
+    // What nobody reads, a compiler leaves out, and with it the only look that a bare loop takes at a frame.
+    black_box(protocol);
 }
