@@ -1,5 +1,6 @@
 //! Receiving from memory shared with the kernel: `PACKET_RX_RING` (packet(7)).
 
+use core::mem;
 use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -100,19 +101,17 @@ impl RingBatch<'_> {
     #[inline]
     pub(crate) fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>> {
         match self.ring {
-            Ring::V1(ring) => Either::Left(Either::Left(ring.frames(&mut self.left, 0))),
-            Ring::V2(ring) => Either::Left(Either::Right(ring.frames(&mut self.left, 0))),
-            Ring::V3(ring) => Either::Right(ring.frames(&mut self.left, 0)),
+            Ring::V1(ring) => Either::Left(Either::Left(ring.frames(&mut self.left))),
+            Ring::V2(ring) => Either::Left(Either::Right(ring.frames(&mut self.left))),
+            Ring::V3(ring) => Either::Right(ring.frames(&mut self.left)),
         }
     }
 
     /// A loop for each version.
     #[inline]
     pub(crate) fn drain<S: FrameSink>(&mut self, sink: &mut S) {
-        let prefetch_len = sink.prefetch_len();
-        of_any!(self.ring, ring => for frame in ring.frames(&mut self.left, prefetch_len) {
-            sink.frame(frame);
-        });
+        let left = mem::take(&mut self.left);
+        of_any!(self.ring, ring => ring.drain(left, sink));
     }
 }
 

@@ -30,12 +30,15 @@ pub(crate) fn insert(meta: &mut RxMeta, bytes: &mut [u8], tag: VlanTag) {
 /// Bytes of the two addresses.
 const ADDRESSES: usize = 12;
 
-/// The tag that a status word says is there. Before Linux 3.14 without its protocol.
+/// The tag that a status word says is there.
 #[inline]
 pub(crate) fn tag(status: u32, tci: u16, tpid: u16) -> Option<VlanTag> {
-    if status & libc::TP_STATUS_VLAN_VALID == 0 {
-        return None;
-    }
+    if status & libc::TP_STATUS_VLAN_VALID == 0 { None } else { valid_tag(status, tci, tpid) }
+}
+
+/// Before Linux 3.14 without its protocol. Cold, so that frames without a tag jump over it: in one piece, a tag is made of each and then left.
+#[cold]
+fn valid_tag(status: u32, tci: u16, tpid: u16) -> Option<VlanTag> {
     let tpid = if status & libc::TP_STATUS_VLAN_TPID_VALID == 0 { libc::ETH_P_8021Q as u16 } else { tpid };
     Some(VlanTag { tpid, tci })
 }

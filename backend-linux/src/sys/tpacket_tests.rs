@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -116,14 +117,43 @@ struct Step {
     produce: usize,
     budget: usize,
     take: usize,
+    /// Drains instead, and says that it will read so much of each frame.
+    drain: Option<usize>,
     forget: bool,
-    prefetch_len: usize,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let prefetch_len = prop_oneof![Just(0), 1..MAX_FRAME, Just(usize::MAX)];
-    (0..12usize, 0..6usize, 0..6usize, any::<bool>(), prefetch_len)
-        .prop_map(|(produce, budget, take, forget, prefetch_len)| Step { produce, budget, take, forget, prefetch_len })
+    let drain = prop_oneof![Just(None), Just(Some(0)), (1..MAX_FRAME).prop_map(Some), Just(Some(usize::MAX))];
+    (0..12usize, 0..6usize, 0..6usize, drain, any::<bool>()).prop_map(|(produce, budget, take, drain, forget)| Step {
+        produce,
+        budget,
+        take,
+        drain,
+        forget,
+    })
+}
+
+/// A sink that is a closure.
+struct Each<F>(usize, F);
+
+impl<F: FnMut(RxFrame<'_>)> FrameSink for Each<F> {
+    fn frame(&mut self, frame: RxFrame<'_>) {
+        self.1(frame);
+    }
+
+    fn prefetch_len(&mut self) -> usize {
+        self.0
+    }
+}
+
+/// The same to a ring of either kind.
+macro_rules! consume {
+    ($ring:expr, $step:expr, $left:expr, $each:expr) => {
+        match $step.drain {
+            Some(prefetch_len) => $ring.drain($left, &mut Each(prefetch_len, $each)),
+            None => $ring.frames(&mut $left).take($step.take).for_each($each),
+        }
+    };
 }
 
 fn frame(number: usize) -> Vec<u8> {
@@ -144,10 +174,10 @@ fn run_slots<H: Layout>(steps: &[Step]) {
         ring.release();
         let mut left = ring.available(step.budget);
         assert_eq!(left, sent.len().min(step.budget));
-        for RxFrame { meta, bytes } in ring.frames(&mut left, step.prefetch_len).take(step.take) {
+        consume!(ring, step, left, |RxFrame { meta, bytes }: RxFrame<'_>| {
             let (len, expected) = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (len, &*expected));
-        }
+        });
         if !step.forget {
             ring.release();
         }
@@ -155,7 +185,7 @@ fn run_slots<H: Layout>(steps: &[Step]) {
     ring.release();
     let mut left = ring.available(usize::MAX);
     assert_eq!(left, sent.len(), "what was not taken is still there");
-    assert!(ring.frames(&mut left, usize::MAX).zip(sent).all(|(frame, (_, expected))| *frame.bytes == *expected));
+    assert!(ring.frames(&mut left).zip(sent).all(|(frame, (_, expected))| *frame.bytes == *expected));
 }
 
 fn run_blocks(steps: &[Step]) {
@@ -171,10 +201,10 @@ fn run_blocks(steps: &[Step]) {
         }
         let mut left = ring.available(step.budget);
         assert!(left <= step.budget);
-        for RxFrame { meta, bytes } in ring.frames(&mut left, step.prefetch_len).take(step.take) {
+        consume!(ring, step, left, |RxFrame { meta, bytes }: RxFrame<'_>| {
             let expected = sent.pop_front().unwrap();
             assert_eq!((meta.len, &*bytes), (expected.len(), &*expected));
-        }
+        });
         if !step.forget {
             ring.release();
         }
@@ -182,7 +212,7 @@ fn run_blocks(steps: &[Step]) {
     // What is left comes out, up to the first block that the kernel still has.
     while ring.available(1) > 0 {
         let mut left = usize::MAX;
-        let taken = ring.frames(&mut left, usize::MAX).count();
+        let taken = ring.frames(&mut left).count();
         assert!(taken > 0 && taken <= sent.len());
         sent.drain(..taken);
     }
@@ -196,19 +226,23 @@ fn run_garbage<H: Layout>(lending: Lending, garbage: &[u8], steps: &[Step]) {
         put(&mut ring.memory, 0, garbage);
         ring.release();
         let mut left = ring.available(step.budget);
-        check_places(start, len, ring.frames(&mut left, step.prefetch_len).take(step.take));
+        let mut places = Vec::new();
+        consume!(ring, step, left, |frame: RxFrame<'_>| places.push(place(start, len, &frame)));
+        check_apart(places);
     }
 }
 
-/// Frames of one batch lie inside the ring and do not overlap.
-fn check_places<'b>(start: usize, len: usize, frames: impl Iterator<Item = RxFrame<'b>>) {
-    let mut places: Vec<Range<usize>> = Vec::new();
-    for RxFrame { meta, bytes } in frames {
-        let place = bytes.as_ptr() as usize - start..bytes.as_ptr() as usize - start + bytes.len();
-        assert!(place.end <= len, "outside of the ring");
-        assert!(meta.len >= bytes.len());
-        places.push(place);
-    }
+/// Where a frame lies in the ring.
+fn place(start: usize, len: usize, frame: &RxFrame<'_>) -> Range<usize> {
+    let RxFrame { meta, bytes } = frame;
+    let place = bytes.as_ptr() as usize - start..bytes.as_ptr() as usize - start + bytes.len();
+    assert!(place.end <= len, "outside of the ring");
+    assert!(meta.len >= bytes.len());
+    place
+}
+
+/// Frames of one batch do not overlap.
+fn check_apart(mut places: Vec<Range<usize>>) {
     places.retain(|place| !place.is_empty());
     places.sort_by_key(|place| place.start);
     assert!(places.windows(2).all(|pair| pair[0].end <= pair[1].start), "overlap");
@@ -252,7 +286,9 @@ proptest! {
                 put(&mut ring.memory, n * 48, &value.to_ne_bytes());
             }
             let mut left = ring.available(step.budget);
-            check_places(start, len, ring.frames(&mut left, step.prefetch_len).take(step.take));
+            let mut places = Vec::new();
+            consume!(ring, step, left, |frame: RxFrame<'_>| places.push(place(start, len, &frame)));
+            check_apart(places);
         }
     }
 }
@@ -265,7 +301,7 @@ fn slot_that_another_processor_is_still_filling_ends_a_batch() {
     };
     let take = |ring: &mut SlotRing<V2>| {
         let mut left = ring.available(usize::MAX);
-        let taken: Vec<_> = ring.frames(&mut left, 0).map(|frame| frame.bytes[0]).collect();
+        let taken: Vec<_> = ring.frames(&mut left).map(|frame| frame.bytes[0]).collect();
         assert_eq!(left, 0);
         taken
     };
@@ -281,27 +317,43 @@ fn slot_that_another_processor_is_still_filling_ends_a_batch() {
     assert_eq!(take(&mut ring), [2, 3, 4, 5, 6, 7]);
 }
 
+#[test]
+fn frame_at_which_a_sink_panics_is_taken_and_its_slot_goes_back() {
+    let mut ring = SlotRing::<V2>::new(memory(SLOTS), SLOTS, WHOLE);
+    (0..3).for_each(|number| assert!(produce_slot(&mut ring, number, &[number as u8], 1)));
+    let left = ring.available(usize::MAX);
+    let mut sink = Each(0, |frame: RxFrame<'_>| assert_ne!(*frame.bytes, [1]));
+    assert!(catch_unwind(AssertUnwindSafe(|| ring.drain(left, &mut sink))).is_err());
+    ring.release();
+    let owners: Vec<_> = (0..3).map(|slot| V2::status(&ring.memory, slot * SLOTS.frame_size) & 1).collect();
+    assert_eq!(owners, [0, 0, 1]);
+    let mut left = ring.available(usize::MAX);
+    assert!(ring.frames(&mut left).map(|frame| frame.bytes[0]).eq([2]));
+}
+
 /// On a machine of 32 bits it is as long as all memory.
 #[test]
 fn length_that_no_frame_has_is_neither_lent_nor_asked_for() {
     let mut slots = SlotRing::<V2>::new(memory(SLOTS), SLOTS, WHOLE);
     (0..2).for_each(|number| assert!(produce_slot(&mut slots, number, &[1; 9], 9)));
     put(&mut slots.memory, SLOTS.frame_size + V2::SNAPLEN, &u32::MAX.to_ne_bytes());
-    let mut left = slots.available(2);
-    assert!(slots.frames(&mut left, usize::MAX).map(|frame| frame.bytes.len()).eq([9, 0]));
+    let (left, mut lens) = (slots.available(2), Vec::new());
+    slots.drain(left, &mut Each(usize::MAX, |frame: RxFrame<'_>| lens.push(frame.bytes.len())));
+    assert_eq!(lens, [9, 0]);
 
     let mut blocks = BlockRing::new(memory(BLOCKS), BLOCKS, WHOLE);
     assert!(produce_block(&mut blocks, 0, &[vec![1; 8], vec![1; 8]]));
     let second = 64 + (MAC + 8).next_multiple_of(8);
     put(&mut blocks.memory, second + offset_of!(libc::tpacket3_hdr, tp_snaplen), &u32::MAX.to_ne_bytes());
-    let mut left = blocks.available(2);
-    assert!(blocks.frames(&mut left, usize::MAX).map(|frame| frame.bytes.len()).eq([8, 0]));
+    let (left, mut lens) = (blocks.available(2), Vec::new());
+    blocks.drain(left, &mut Each(usize::MAX, |frame: RxFrame<'_>| lens.push(frame.bytes.len())));
+    assert_eq!(lens, [8, 0]);
 }
 
 #[test]
 fn slots_do_not_cross_blocks() {
     let geometry = Geometry { block_size: 4096, blocks: 2, frame_size: 1104 };
-    let ring = SlotRing::<V2>::new(memory(geometry), geometry, WHOLE);
-    let starts: Vec<_> = iter::successors(Some(0), |slot| Some(ring.behind(*slot))).take(7).collect();
+    let steps = Steps::of(&geometry);
+    let starts: Vec<_> = iter::successors(Some(0), |slot| Some(steps.behind(*slot))).take(7).collect();
     assert_eq!(starts, [0, 1104, 2208, 4096, 5200, 6304, 0]);
 }

@@ -54,7 +54,8 @@ pub trait RxBatch {
     fn frames(&mut self) -> impl Iterator<Item = RxFrame<'_>>;
 
     /// Takes all frames that are left and hands each to `sink`: the same as a loop over [`frames`](RxBatch::frames), and all that an endpoint does
-    /// with a batch unless it merges or cuts. A backend whose batches are of several kinds tells them apart here once, instead of for each frame.
+    /// with a batch unless it merges or cuts. A backend whose batches are of several kinds tells them apart here once, instead of for each frame. A frame
+    /// is the sink's for one call, so that its memory may go back behind each.
     #[inline]
     fn drain<S: FrameSink>(&mut self, sink: &mut S) {
         for frame in self.frames() {
