@@ -172,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn every_bit_of_the_destination_counts_and_none_of_the_source() {
+        for bit in 0..96 {
+            let mut frame = frame_to(OWN);
+            frame[bit / 8] ^= 1 << (bit % 8);
+            let is_to_group = bit == 0;
+            assert_eq!(FILTER.parse(&frame, None).is_ok(), is_to_group || bit >= 48, "bit {bit}");
+        }
+    }
+
+    #[test]
     fn every_length_below_the_header_is_a_runt() {
         let frame = frame_to(OWN);
         for len in 0..HEADER_LEN {
